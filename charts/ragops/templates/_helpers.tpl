@@ -1,0 +1,98 @@
+{{/* Name of the installed objects. Short enough for the longest suffix (-metrics) in a Service's 63 characters. */}}
+{{- define "ragops.fullname" -}}
+{{- if contains .Chart.Name .Release.Name -}}
+{{- .Release.Name | trunc 55 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 55 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What every pod of the release has; a NetworkPolicy selects by it. */}}
+{{- define "ragops.releaseLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{/* What selects the operator's pods, and not the test's. Immutable in a Deployment. */}}
+{{- define "ragops.selectorLabels" -}}
+{{ include "ragops.releaseLabels" . }}
+app.kubernetes.io/component: operator
+{{- end -}}
+
+{{/* Labels of every object of the release. */}}
+{{- define "ragops.labels" -}}
+{{ include "ragops.releaseLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{/* Reference of an image. Takes a dict: image (an entry of .Values.images), root (the top scope). */}}
+{{- define "ragops.image" -}}
+{{- if .image.digest -}}
+{{ .image.repository }}@{{ .image.digest }}
+{{- else -}}
+{{ .image.repository }}:{{ .image.tag | default .root.Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{- define "ragops.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "ragops.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{/* Subject of every binding to the operator. */}}
+{{- define "ragops.subjects" -}}
+- kind: ServiceAccount
+  name: {{ include "ragops.fullname" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end -}}
+
+{{/* What the operator may do in the namespaces it watches. */}}
+{{- define "ragops.rules" -}}
+- apiGroups: [ragops.dev]
+  resources: [ragdeployments]
+  verbs: [get, list, watch]
+- apiGroups: [ragops.dev]
+  resources: [ragdeployments/status]
+  verbs: [patch]
+# For owner references with blockOwnerDeletion, where the cluster enforces permissions on them.
+- apiGroups: [ragops.dev]
+  resources: [ragdeployments/finalizers]
+  verbs: [update]
+- apiGroups: [apps]
+  resources: [deployments, statefulsets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [deployments/scale, statefulsets/scale]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch]
+# Creates the password of a new vector store. It can read no Secret, not even its own.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+- apiGroups: [metrics.k8s.io]
+  resources: [pods]
+  verbs: [list]
+{{- end -}}

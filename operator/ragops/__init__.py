@@ -1,0 +1,1 @@
+"""ragops: one RAGDeployment becomes a whole production RAG system on Kubernetes."""

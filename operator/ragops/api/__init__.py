@@ -1,0 +1,1 @@
+"""The RAGDeployment API: pydantic models, defaults by service type, validation and CRD generation."""

@@ -1,0 +1,55 @@
+"""Names that the outside world sees: API group, labels, field manager, object names."""
+
+from typing import Final
+
+GROUP: Final = "ragops.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = "ragops.dev/v1alpha1"
+KIND: Final = "RAGDeployment"
+PLURAL: Final = "ragdeployments"
+SINGULAR: Final = "ragdeployment"
+SHORT_NAME: Final = "rag"
+
+FIELD_MANAGER: Final = "ragops"
+
+MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
+INSTANCE_LABEL: Final = "app.kubernetes.io/instance"
+COMPONENT_LABEL: Final = "app.kubernetes.io/component"
+PART_OF_LABEL: Final = "app.kubernetes.io/part-of"
+RAG_LABEL: Final = "ragops.dev/rag"
+SERVICE_LABEL: Final = "ragops.dev/service"
+MANAGED_SELECTOR: Final = f"{MANAGED_BY_LABEL}={FIELD_MANAGER}"
+
+MAX_CHILD_NAME: Final = 52
+"""A StatefulSet's name plus its revision hash (11 characters) must fit into a label value of 63."""
+
+
+def child_name(rag: str, service: str) -> str:
+    """Name of the workload and of the stable Service of one service."""
+    return f"{rag}-{service}"
+
+
+def headless_name(rag: str, service: str) -> str:
+    """Name of the headless Service that gives a StatefulSet's pods their DNS names."""
+    return f"{child_name(rag, service)}-headless"
+
+
+def credentials_name(rag: str, service: str) -> str:
+    """Name of the Secret with the password of a vector store."""
+    return f"{child_name(rag, service)}-credentials"
+
+
+def selector_labels(rag: str, service: str) -> dict[str, str]:
+    """The labels that select one service's pods: immutable, so as few as are needed."""
+    return {RAG_LABEL: rag, SERVICE_LABEL: service}
+
+
+def common_labels(rag: str, service: str) -> dict[str, str]:
+    """The recommended labels of Kubernetes plus our selector labels, for every child."""
+    return {
+        MANAGED_BY_LABEL: FIELD_MANAGER,
+        PART_OF_LABEL: FIELD_MANAGER,
+        INSTANCE_LABEL: rag,
+        COMPONENT_LABEL: service,
+        **selector_labels(rag, service),
+    }

@@ -1,0 +1,141 @@
+"""The RAGDeployment object."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ragops.api.base import DNS_LABEL, PATTERN_MEANINGS, LocalRef, Model, ServiceType
+from ragops.api.names import API_VERSION, KIND, MAX_CHILD_NAME
+from ragops.api.problems import Reserved
+from ragops.api.rules import Fault, ListMap, Rule
+from ragops.api.service import ServiceSpec
+from ragops.api.status import RAGStatus
+
+
+class FailurePolicy(StrEnum):
+    """What a service that fails to start means for the others."""
+
+    CONTINUE = "Continue"
+    HALT = "Halt"
+
+
+class StartupSpec(Model):
+    """The ordered start of the services."""
+
+    failure_policy: FailurePolicy = FailurePolicy.CONTINUE
+    """Continue: services that do not need the failed one go on. Halt: nothing further is started."""
+
+
+class GatewaySpec(Model):
+    """The load balancer in front of the services. Reserved for a later version."""
+
+    enabled: Annotated[
+        bool, Reserved("set it to false; the Services spread the connections over ready pods", values=(True,))
+    ] = False
+    """Put the gateway between the stable Service names and the pods."""
+    replicas: Annotated[int, Field(ge=1, le=10)] = 2
+    """Gateway pods."""
+
+
+def _at_most_one(service_type: ServiceType, why: str) -> Rule:
+    these = f"self.services.filter(s, s.type == '{service_type}')"
+    return Rule(
+        f"{these}.size() <= 1",
+        f"must have at most one {service_type}, since {why}; keep one",
+        at="services",
+        culprit=f"{these}.map(s, s.name).join(', ')",
+    )
+
+
+def _one_upstream(service_type: ServiceType) -> Rule:
+    """An OrchestrationAPI calls one service of each type. Without dependsOn it depends on all."""
+    theirs = (
+        f"self.services.filter(o, o.type == '{service_type}' && "
+        "(!has(s.dependsOn) || s.dependsOn.exists(d, d.name == o.name)))"
+    )
+    torn = f"s.type == 'OrchestrationAPI' && {theirs}.size() > 1"
+    return Rule(
+        f"!self.services.exists(s, {torn})",
+        f"must give an OrchestrationAPI only one {service_type} to call; name the one in its dependsOn",
+        at="services",
+        culprit=f"self.services.filter(s, {torn})[0].name",
+    )
+
+
+class RAGSpec(Model):
+    """The wanted RAG system."""
+
+    cel: ClassVar = (
+        Rule(
+            "self.services.all(s, !has(s.dependsOn) || "
+            "s.dependsOn.all(d, self.services.exists(o, o.name == d.name)))",
+            "must have every service that a dependsOn names; correct the name or add the service",
+            at="services",
+            culprit="self.services.filter(s, has(s.dependsOn)).map(s, s.dependsOn.filter(d, "
+            "!self.services.exists(o, o.name == d.name)).map(d, s.name + ' -> ' + d.name).join(', '))"
+            ".filter(names, names != '').join(', ')",
+        ),
+        _at_most_one(ServiceType.VECTOR_STORE, "all services share its database"),
+        _at_most_one(ServiceType.EMBEDDINGS, "vectors of different models never mix"),
+        _one_upstream(ServiceType.DOCUMENT_PROCESSOR),
+        _one_upstream(ServiceType.RETRIEVAL),
+        _one_upstream(ServiceType.GENERATION),
+        Rule(
+            "!self.services.exists(s, s.type == 'VectorStore' && "
+            "self.services.exists(o, o.name == s.name + '-headless'))",
+            "must not have a service named like a VectorStore with -headless behind it, the name of that "
+            "store's own Service; rename it",
+            at="services",
+            fault=Fault.DUPLICATE,
+        ),
+    )
+
+    services: Annotated[list[ServiceSpec], Field(min_length=1, max_length=32), ListMap("name")]
+    """The services, by name. Only what is listed exists."""
+    startup: StartupSpec = StartupSpec()
+    """The ordered start of the services."""
+    gateway: GatewaySpec = GatewaySpec()
+    """The load balancer in front of the services."""
+    paused: bool = False
+    """Stop all changes to the children; status goes on."""
+    image_pull_secrets: Annotated[list[LocalRef], Field(max_length=8), ListMap("name")] = []
+    """Secrets with registry credentials for all pods of this RAGDeployment."""
+
+
+class ObjectMeta(BaseModel):
+    """The part of the object's metadata that decisions need."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: str
+    namespace: str
+    uid: str = ""
+    generation: int = 0
+    deletionTimestamp: str | None = None
+
+
+_TOO_LONG: Final = f"size(self.metadata.name) + 1 + size(s.name) > {MAX_CHILD_NAME}"
+
+
+class RAGDeployment(Model):
+    """One custom resource: a whole RAG system."""
+
+    cel: ClassVar = (
+        Rule(
+            f"self.metadata.name.matches('{DNS_LABEL}')",
+            f"metadata.name must be {PATTERN_MEANINGS[DNS_LABEL]}; it begins the names of all children",
+        ),
+        Rule(
+            f"!self.spec.services.exists(s, {_TOO_LONG})",
+            f"metadata.name and each service name must have {MAX_CHILD_NAME - 1} characters or fewer "
+            "together, since Kubernetes objects are named after both; shorten one",
+            culprit=f"self.spec.services.filter(s, {_TOO_LONG})[0].name",
+        ),
+    )
+
+    api_version: Literal["ragops.dev/v1alpha1"] = API_VERSION
+    kind: Literal["RAGDeployment"] = KIND
+    metadata: ObjectMeta
+    spec: RAGSpec
+    status: RAGStatus = RAGStatus()

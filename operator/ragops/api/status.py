@@ -1,0 +1,205 @@
+"""The status of a RAGDeployment: what is so, and why."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from ragops.api.autoscaling import MetricType
+from ragops.api.base import Model, ServiceType
+from ragops.api.rules import ListMap
+
+
+class StatusModel(Model):
+    """A part of status. Unknown fields are dropped: an older operator must read a newer one's status."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+    )
+
+
+class ConditionType(StrEnum):
+    """The conditions of a RAGDeployment."""
+
+    ACCEPTED = "Accepted"
+    READY = "Ready"
+    PROGRESSING = "Progressing"
+    DEGRADED = "Degraded"
+    SCALING_LIMITED = "ScalingLimited"
+
+
+class Condition(StatusModel):
+    """A condition as in the Kubernetes API conventions."""
+
+    type: ConditionType
+    """Kind of the condition."""
+    status: Literal["True", "False", "Unknown"]
+    """True, False or Unknown."""
+    observed_generation: int | None = None
+    """The generation of the object that this speaks of."""
+    last_transition_time: datetime
+    """When status last changed."""
+    reason: Annotated[str, Field(max_length=128)]
+    """One word for programs."""
+    message: Annotated[str, Field(max_length=32_768)] = ""
+    """A sentence for people."""
+
+
+class ServiceState(StrEnum):
+    """Where a service is in its life."""
+
+    WAITING = "Waiting"
+    STARTING = "Starting"
+    READY = "Ready"
+    UNAVAILABLE = "Unavailable"
+    FAILED = "Failed"
+    HALTED = "Halted"
+
+
+class HealthState(StrEnum):
+    """How a service is."""
+
+    HEALTHY = "Healthy"
+    DEGRADED = "Degraded"
+    UNHEALTHY = "Unhealthy"
+    UNKNOWN = "Unknown"
+
+
+class HealthStatus(StatusModel):
+    """The health of a service."""
+
+    state: HealthState = HealthState.UNKNOWN
+    """Healthy, Degraded, Unhealthy or Unknown."""
+    response_time_ms: int | None = None
+    """Response time at the last transition, in milliseconds."""
+    error_count: int | None = None
+    """Errors counted at the last transition."""
+    last_transition: datetime | None = None
+    """When state last changed."""
+    caused_by: str | None = None
+    """The failing upstream service that is the root of the trouble."""
+    details: str | None = None
+    """A sentence for people."""
+
+
+class StartupStatus(StatusModel):
+    """The first start of a service."""
+
+    started_at: datetime | None = None
+    """When the workload was first wanted."""
+    ready_at: datetime | None = None
+    """When the service was first ready."""
+    waiting_for: list[str] = []
+    """Services that are not ready yet and that this one waits for."""
+    reason: str | None = None
+    """Why it has not started: one word for programs."""
+    message: str | None = None
+    """Why it has not started, and what to do: a sentence for people."""
+
+
+class ScalingAction(StrEnum):
+    """What the scaler wants."""
+
+    UP = "Up"
+    DOWN = "Down"
+    HOLD = "Hold"
+
+
+class ScalingInput(StatusModel):
+    """One metric as it went into a decision. Units as in spec."""
+
+    type: MetricType
+    """The metric."""
+    value: float | None = None
+    """Average over ready pods; absent when there was none."""
+    up_above: int | None = None
+    """The upper threshold."""
+    down_below: int | None = None
+    """The lower threshold."""
+    coverage_percent: int = 0
+    """Share of the ready pods that were measured."""
+
+
+class ScalingStatus(StatusModel):
+    """The last scaling decision; inputs are those of the moment it last changed."""
+
+    desired: int
+    """Replicas wanted."""
+    action: ScalingAction = ScalingAction.HOLD
+    """Up, Down or Hold."""
+    reason: str
+    """Why: one word for programs."""
+    message: str = ""
+    """Why: a sentence for people."""
+    inputs: list[ScalingInput] = []
+    """What the decision saw."""
+    stable_since: datetime | None = None
+    """Since when all metrics have been below their lower thresholds without a gap."""
+    last_scale_time: datetime | None = None
+    """When replicas were last changed."""
+    cooldown_until: datetime | None = None
+    """No action before this time."""
+    forecast: float | None = None
+    """Load expected one start-up time ahead. Reserved for a later version."""
+
+
+class RolloutStatus(StatusModel):
+    """Progress of the current version. Reserved for a later version beyond these two."""
+
+    updated_replicas: int = 0
+    """Pods of the current version."""
+    message: str | None = None
+    """A sentence for people."""
+
+
+class ServiceStatus(StatusModel):
+    """What is known of one service."""
+
+    name: str
+    """Name of the service."""
+    type: ServiceType
+    """Type of the service."""
+    state: ServiceState
+    """Where the service is in its life."""
+    replicas: int = 0
+    """Pods that exist."""
+    ready_replicas: int = 0
+    """Pods that are ready."""
+    health: HealthStatus = HealthStatus()
+    """How the service is."""
+    startup: StartupStatus = StartupStatus()
+    """Its first start."""
+    scaling: ScalingStatus | None = None
+    """The last scaling decision; only with autoscaling."""
+    rollout: RolloutStatus | None = None
+    """Progress of a rollout; only while there is one."""
+
+
+class Summary(StatusModel):
+    """One line for `kubectl get rag`."""
+
+    services: str = ""
+    """Ready services of all, such as 5/6."""
+    health: HealthState = HealthState.UNKNOWN
+    """The worst health of all services."""
+    scaling: str = ""
+    """Replicas in autoscaled services, or what limits scaling."""
+
+
+class RAGStatus(StatusModel):
+    """What is so, and why."""
+
+    observed_generation: int | None = None
+    """The generation of the spec that this status speaks of."""
+    conditions: Annotated[list[Condition], ListMap("type")] = []
+    """Accepted, Ready, Progressing, Degraded, ScalingLimited."""
+    services: Annotated[list[ServiceStatus], ListMap("name")] = []
+    """Each service, by name."""
+    summary: Summary = Summary()
+    """One line for `kubectl get rag`."""

@@ -1,0 +1,1 @@
+"""The commands `ragops` and `kubectl rag`."""

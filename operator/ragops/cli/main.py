@@ -1,0 +1,80 @@
+"""Entry point of the commands `ragops` and `kubectl rag`."""
+
+import asyncio
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ragops.cli.planning import OutputFormat, show_plan
+from ragops.controller.run import run
+from ragops.controller.settings import SettingsError, from_environment
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def _commands() -> None:
+    """One RAGDeployment becomes a whole production RAG system on Kubernetes."""
+
+
+@app.command()
+def operator() -> None:
+    """Run the operator. It is configured by its environment; see the Helm chart."""
+    try:
+        settings = from_environment()
+    except SettingsError as error:
+        raise typer.Exit(_fail(str(error))) from error
+    _log_to_stderr(settings.log_level, settings.log_json)
+    asyncio.run(run(settings))
+
+
+@app.command()
+def plan(
+    file: Annotated[Path, typer.Option("--filename", "-f", help="File with a RAGDeployment, in YAML.")],
+    output: Annotated[
+        OutputFormat, typer.Option("--output", "-o", help="What to print.")
+    ] = OutputFormat.TEXT,
+) -> None:
+    """Print what the operator would create for a RAGDeployment, without a cluster."""
+    try:
+        show_plan(file.read_text(), output, sys.stdout)
+    except OSError as error:
+        raise typer.Exit(_fail(f"{file} cannot be read: {error.strerror}")) from error
+    except ValueError as error:
+        raise typer.Exit(_fail(str(error))) from error
+
+
+def _fail(message: str) -> int:
+    typer.echo(f"error: {message}", err=True)
+    return 1
+
+
+class _JsonFormatter(logging.Formatter):
+    """One JSON object a line, for log collectors."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            "time": self.formatTime(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(entry)
+
+
+def _log_to_stderr(level: str, as_json: bool) -> None:
+    handler = logging.StreamHandler()
+    text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    handler.setFormatter(_JsonFormatter() if as_json else text)
+    logging.basicConfig(level=level, handlers=[handler])
+
+
+def main() -> None:
+    """Runs the command line."""
+    app()

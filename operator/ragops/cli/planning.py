@@ -1,0 +1,58 @@
+"""`ragops plan`: the children of a RAGDeployment, without a cluster."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import TextIO
+
+import yaml
+
+from ragops.api.defaults import resolve
+from ragops.api.rag import RAGDeployment
+from ragops.api.validation import InvalidRAG, parse, problems
+from ragops.orchestration.graph import required, start_order
+from ragops.resources.child import ref_of
+from ragops.resources.children import build_children
+from ragops.resources.pod import Images
+
+
+class OutputFormat(StrEnum):
+    """What `ragops plan` prints."""
+
+    TEXT = "text"
+    YAML = "yaml"
+
+
+DEFAULT_IMAGES = Images(services="ghcr.io/ragops/services:0.1.0", postgres="ghcr.io/ragops/postgres:0.1.0")
+
+
+def show_plan(text: str, output: OutputFormat, stream: TextIO) -> None:
+    """Prints the plan for the RAGDeployments in a YAML text. Raises ValueError naming each fault."""
+    for document in yaml.safe_load_all(text):
+        if isinstance(document, dict) and document.get("kind") == "RAGDeployment":
+            rag = _read(document)
+            _show(rag, output, stream)
+
+
+def _read(document: dict[str, object]) -> RAGDeployment:
+    metadata = document.get("metadata")
+    named = {"namespace": "default", **(metadata if isinstance(metadata, dict) else {})}
+    try:
+        rag = parse({**document, "metadata": named})
+    except InvalidRAG as error:
+        raise ValueError("\n".join(str(problem) for problem in error.problems)) from error
+    if found := problems(rag):
+        raise ValueError("\n".join(str(problem) for problem in found))
+    return resolve(rag)
+
+
+def _show(rag: RAGDeployment, output: OutputFormat, stream: TextIO) -> None:
+    services = start_order(rag.spec.services)
+    if output is OutputFormat.YAML:
+        children: Iterable[object] = [c for s in services for c in build_children(rag, s, DEFAULT_IMAGES)]
+        yaml.safe_dump_all(children, stream, sort_keys=False)
+        return
+    for service in services:
+        after = ", ".join(required(service)) or "nothing"
+        stream.write(f"{service.name} ({service.type}), after {after}\n")
+        for child in build_children(rag, service, DEFAULT_IMAGES):
+            stream.write(f"  {ref_of(child)}\n")

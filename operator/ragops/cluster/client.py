@@ -1,0 +1,207 @@
+"""Requests to the API server: a small protocol, and its implementation on kubernetes.aio's dynamic client."""
+
+import json
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import aiohttp
+from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.dynamic import DynamicClient
+from kubernetes.aio.dynamic.resource import Resource
+
+from ragops.api.names import API_VERSION, FIELD_MANAGER, KIND
+from ragops.cluster.errors import ClusterError, ConflictError, NotFoundError, UnavailableError
+from ragops.orchestration.observation import SCALER_MANAGER
+from ragops.resources.child import ChildRef, ref_of
+
+Object = dict[str, Any]
+
+REQUEST_TIMEOUT_SECONDS: Final = 15
+RAG_REF: Final = ChildRef(API_VERSION, KIND, "")
+
+
+class Cluster(Protocol):
+    """What ragops asks of Kubernetes. Every method raises ClusterError."""
+
+    async def list(
+        self, api_version: str, kind: str, namespace: str | None, selector: str | None
+    ) -> tuple[Sequence[Object], str]:
+        """All objects of a kind with the label selector, and the resource version of the list."""
+
+    async def get(self, namespace: str, ref: ChildRef) -> Object:
+        """One object. Raises NotFoundError."""
+
+    async def apply(self, namespace: str, manifest: Mapping[str, Any]) -> Object:
+        """Server-side apply, taking over conflicting fields. Returns the object as stored."""
+
+    async def hand_over_replicas(self, namespace: str, ref: ChildRef, replicas: int) -> None:
+        """Makes the scaler a co-owner of spec.replicas at its present value."""
+
+    async def delete(self, namespace: str, ref: ChildRef, uid: str) -> None:
+        """Deletes this very object, its dependents in the background."""
+
+    async def create(self, namespace: str, manifest: Mapping[str, Any]) -> None:
+        """Creates an object. Raises ConflictError where there is one of that name."""
+
+    async def replace(self, namespace: str, manifest: Mapping[str, Any]) -> Object:
+        """Replaces an object of the same resource version. Raises ConflictError where it has changed."""
+
+    async def scale(self, namespace: str, ref: ChildRef, replicas: int) -> None:
+        """Sets the replicas of a workload through /scale."""
+
+    async def apply_status(self, namespace: str, name: str, status: Mapping[str, Any]) -> Object:
+        """Sets the whole status of a RAGDeployment. Returns the object as stored."""
+
+    async def pod_metrics(self, namespace: str, selector: str) -> Sequence[Object]:
+        """PodMetrics of the resource metrics API."""
+
+
+class KubernetesCluster:
+    """The API server, through kubernetes.aio's dynamic client."""
+
+    def __init__(self, client: DynamicClient) -> None:
+        self._client = client
+
+    async def list(
+        self, api_version: str, kind: str, namespace: str | None, selector: str | None
+    ) -> tuple[Sequence[Object], str]:
+        resource = await self._resource(api_version, kind)
+        answer = await self._request(
+            resource.get(
+                namespace=namespace, label_selector=selector, _request_timeout=REQUEST_TIMEOUT_SECONDS
+            )
+        )
+        # Items of a list come without their kind.
+        items = [{"apiVersion": api_version, "kind": kind, **item} for item in answer["items"]]
+        return items, answer["metadata"]["resourceVersion"]
+
+    async def get(self, namespace: str, ref: ChildRef) -> Object:
+        resource = await self._resource(ref.api_version, ref.kind)
+        return await self._request(
+            resource.get(name=ref.name, namespace=namespace, _request_timeout=REQUEST_TIMEOUT_SECONDS)
+        )
+
+    async def apply(self, namespace: str, manifest: Mapping[str, Any]) -> Object:
+        return await self._apply(namespace, manifest, FIELD_MANAGER)
+
+    async def hand_over_replicas(self, namespace: str, ref: ChildRef, replicas: int) -> None:
+        manifest = {
+            "apiVersion": ref.api_version,
+            "kind": ref.kind,
+            "metadata": {"name": ref.name},
+            "spec": {"replicas": replicas},
+        }
+        await self._apply(namespace, manifest, SCALER_MANAGER)
+
+    async def delete(self, namespace: str, ref: ChildRef, uid: str) -> None:
+        resource = await self._resource(ref.api_version, ref.kind)
+        await self._request(
+            resource.delete(
+                name=ref.name,
+                namespace=namespace,
+                body={"preconditions": {"uid": uid}, "propagationPolicy": "Background"},
+                _request_timeout=REQUEST_TIMEOUT_SECONDS,
+            )
+        )
+
+    async def create(self, namespace: str, manifest: Mapping[str, Any]) -> None:
+        ref = ref_of(manifest)
+        resource = await self._resource(ref.api_version, ref.kind)
+        await self._request(
+            resource.create(
+                body=dict(manifest),
+                namespace=namespace,
+                field_manager=FIELD_MANAGER,
+                _request_timeout=REQUEST_TIMEOUT_SECONDS,
+            )
+        )
+
+    async def replace(self, namespace: str, manifest: Mapping[str, Any]) -> Object:
+        ref = ref_of(manifest)
+        resource = await self._resource(ref.api_version, ref.kind)
+        return await self._request(
+            resource.replace(
+                body=dict(manifest), namespace=namespace, _request_timeout=REQUEST_TIMEOUT_SECONDS
+            )
+        )
+
+    async def scale(self, namespace: str, ref: ChildRef, replicas: int) -> None:
+        resource = await self._resource(ref.api_version, ref.kind)
+        await self._request(
+            resource.subresources["scale"].patch(
+                name=ref.name,
+                namespace=namespace,
+                body={"spec": {"replicas": replicas}},
+                content_type="application/merge-patch+json",
+                field_manager=SCALER_MANAGER,
+                _request_timeout=REQUEST_TIMEOUT_SECONDS,
+            )
+        )
+
+    async def apply_status(self, namespace: str, name: str, status: Mapping[str, Any]) -> Object:
+        resource = await self._resource(RAG_REF.api_version, RAG_REF.kind)
+        body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": name}, "status": dict(status)}
+        return await self._request(
+            resource.subresources["status"].patch(
+                name=name,
+                namespace=namespace,
+                body=body,
+                content_type="application/apply-patch+yaml",
+                field_manager=FIELD_MANAGER,
+                force_conflicts=True,
+                _request_timeout=REQUEST_TIMEOUT_SECONDS,
+            )
+        )
+
+    async def pod_metrics(self, namespace: str, selector: str) -> Sequence[Object]:
+        items, _ = await self.list("metrics.k8s.io/v1beta1", "PodMetrics", namespace, selector)
+        return items
+
+    async def _apply(self, namespace: str, manifest: Mapping[str, Any], manager: str) -> Object:
+        ref = ref_of(manifest)
+        resource = await self._resource(ref.api_version, ref.kind)
+        return await self._request(
+            resource.server_side_apply(
+                body=dict(manifest),
+                namespace=namespace,
+                field_manager=manager,
+                force_conflicts=True,
+                _request_timeout=REQUEST_TIMEOUT_SECONDS,
+            )
+        )
+
+    async def _resource(self, api_version: str, kind: str) -> Resource:
+        resource: Resource = await _translated(self._client.resources.get(api_version=api_version, kind=kind))
+        return resource
+
+    async def _request(self, request: Awaitable[Any]) -> Object:
+        answer = await _translated(request)
+        result: Object = answer.to_dict()
+        return result
+
+
+async def _translated(request: Awaitable[Any]) -> Any:
+    """Awaits a request of the client; its many exceptions become ours."""
+    try:
+        return await request
+    except ApiException as error:
+        raise _cluster_error(error) from error
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        raise UnavailableError("Unreachable", f"{type(error).__name__}: {error}") from error
+
+
+def _cluster_error(error: ApiException) -> ClusterError:
+    """The Status object that the API server answers with, as an exception."""
+    try:
+        status = json.loads(error.body or "{}")
+    except ValueError:
+        status = {}
+    reason = status.get("reason") or error.reason or str(error.status)
+    message = status.get("message") or f"HTTP {error.status}"
+    if error.status == 404:
+        return NotFoundError(reason, message)
+    if error.status == 409:
+        return ConflictError(reason, message)
+    if error.status == 429 or (error.status or 0) >= 500:
+        return UnavailableError(reason, message)
+    return ClusterError(reason, message)

@@ -1,0 +1,139 @@
+"""Carries out a plan: only what differs is written, every write is fenced by the lease, status comes last."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from typing import Any
+
+from ragops.api.names import common_labels
+from ragops.api.rag import ObjectMeta
+from ragops.cluster.cache import Key, WatchCache
+from ragops.cluster.client import Cluster
+from ragops.cluster.errors import ClusterError, ConflictError, ForeignObjectError, NotFoundError
+from ragops.cluster.lease import Leadership
+from ragops.orchestration.actions import Apply, CreateCredentials, Delete, Plan, Scale
+from ragops.orchestration.observation import ApplyFailure
+from ragops.resources.child import is_owned_by, owner_reference
+from ragops.telemetry.metrics import SCALINGS, WRITES
+
+logger = logging.getLogger(__name__)
+
+
+class Executor:
+    """Writes to the API server."""
+
+    def __init__(self, cluster: Cluster, cache: WatchCache, leadership: Leadership) -> None:
+        self._cluster = cluster
+        self._cache = cache
+        self._leadership = leadership
+
+    async def execute(self, key: Key, meta: ObjectMeta, plan: Plan) -> dict[str, ApplyFailure]:
+        """Does all that `plan` says about children. Returns what failed, by service; the rest is done.
+
+        Raises ClusterError when a deletion failed, NotLeaderError when the lease was lost.
+        """
+        failures = await self._create_and_apply(key, meta, plan)
+        for delete in plan.deletes:
+            await self._delete(key, delete)
+        for scale in plan.scales:
+            try:
+                await self._scale(key, scale)
+            except ClusterError as error:
+                failures.setdefault(scale.service, ApplyFailure(error.reason, error.message))
+        return failures
+
+    async def write_status(self, key: Key, status: Mapping[str, Any]) -> None:
+        """Sets the status; its answer goes to the cache, so that the next pass sees it."""
+        self._write("RAGDeployment", "status")
+        self._cache.put(await self._cluster.apply_status(key.namespace, key.name, status))
+
+    async def create(self, key: Key, manifest: Mapping[str, Any]) -> None:
+        """Creates an object that nothing waits for, such as an Event."""
+        self._write(manifest["kind"], "create")
+        await self._cluster.create(key.namespace, manifest)
+
+    async def _create_and_apply(self, key: Key, meta: ObjectMeta, plan: Plan) -> dict[str, ApplyFailure]:
+        """Services side by side; the children of one in their order."""
+        failures: dict[str, ApplyFailure] = {}
+        credentials = {action.service: action for action in plan.credentials}
+        applies = {service: list(group) for service, group in groupby(plan.applies, lambda a: a.service)}
+
+        async def one(service: str) -> None:
+            try:
+                if service in credentials:
+                    await self._create_credentials(key, meta, credentials[service])
+                await self._apply_all(key, meta, applies.get(service, ()))
+            except ClusterError as error:
+                logger.warning("%s: %s: %s", key, service, error)
+                failures[service] = ApplyFailure(error.reason, error.message)
+
+        async with asyncio.TaskGroup() as group:
+            for service in dict.fromkeys((*credentials, *applies)):
+                group.create_task(one(service))
+        return failures
+
+    async def _apply_all(self, key: Key, meta: ObjectMeta, applies: Iterable[Apply]) -> None:
+        for apply in applies:
+            if not apply.exists:
+                await self._refuse_foreign(key, meta, apply)
+            if apply.hand_over_replicas is not None:
+                self._write(apply.ref.kind, "apply")
+                await self._cluster.hand_over_replicas(key.namespace, apply.ref, apply.hand_over_replicas)
+            self._write(apply.ref.kind, "apply")
+            logger.info("%s: apply %s", key, apply.ref)
+            self._cache.put(await self._cluster.apply(key.namespace, apply.manifest))
+
+    async def _refuse_foreign(self, key: Key, meta: ObjectMeta, apply: Apply) -> None:
+        """An apply would take over an object of the same name; the cache holds only ours."""
+        try:
+            existing = await self._cluster.get(key.namespace, apply.ref)
+        except NotFoundError:
+            return
+        if not is_owned_by(existing, meta.uid):
+            raise ForeignObjectError(str(apply.ref))
+
+    async def _create_credentials(self, key: Key, meta: ObjectMeta, action: CreateCredentials) -> None:
+        """A new random password, unless there is a Secret already. ragops cannot read Secrets."""
+        self._write("Secret", "create")
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": action.name,
+                "labels": common_labels(meta.name, action.service),
+                "ownerReferences": [owner_reference(meta)],
+            },
+            "immutable": True,
+            "type": "Opaque",
+            "stringData": {"password": secrets.token_urlsafe(24)},
+        }
+        try:
+            await self._cluster.create(key.namespace, manifest)
+        except ConflictError:
+            logger.debug("%s: the Secret %s exists", key, action.name)
+
+    async def _delete(self, key: Key, delete: Delete) -> None:
+        self._write(delete.ref.kind, "delete")
+        logger.info("%s: delete %s", key, delete.ref)
+        try:
+            await self._cluster.delete(key.namespace, delete.ref, delete.uid)
+        except NotFoundError:
+            logger.debug("%s: %s is gone already", key, delete.ref)
+
+    async def _scale(self, key: Key, scale: Scale) -> None:
+        decision = scale.decision
+        self._write(scale.ref.kind, "scale")
+        logger.info(
+            "%s: scale %s to %d (%s: %s)", key, scale.ref, decision.desired, decision.reason, decision.message
+        )
+        await self._cluster.scale(key.namespace, scale.ref, decision.desired)
+        SCALINGS.labels(decision.action, decision.reason).inc()
+        # The next pass must not decide from the replicas of before.
+        self._cache.put(await self._cluster.get(key.namespace, scale.ref))
+
+    def _write(self, kind: str, verb: str) -> None:
+        """Called before every write: the lease must be held now."""
+        self._leadership.check()
+        WRITES.labels(kind, verb).inc()

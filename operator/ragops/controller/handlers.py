@@ -1,0 +1,54 @@
+"""kopf: watch streams, credentials and their renewal. Its handlers only feed the cache and wake keys up."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import kopf
+
+from ragops.api.names import GROUP, PLURAL, VERSION
+from ragops.cluster.cache import CHILD_KINDS, POD_KIND, Key, WatchCache
+
+_PLURALS = {
+    "Deployment": "deployments",
+    "StatefulSet": "statefulsets",
+    "Service": "services",
+    "PodDisruptionBudget": "poddisruptionbudgets",
+    "Pod": "pods",
+}
+
+
+def registry(cache: WatchCache, wake: Callable[[Key], None]) -> kopf.OperatorRegistry:
+    """Event handlers for everything that is watched."""
+    handlers = kopf.OperatorRegistry()
+
+    def on_event(event: kopf.RawEvent, **_: Any) -> None:
+        obj = event["object"]
+        if not obj.get("kind"):
+            return
+        key = cache.remove(obj) if event["type"] == "DELETED" else cache.put(obj)
+        if key is not None:
+            wake(key)
+
+    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+    kopf.on.login(registry=handlers, retries=10)(login)
+    kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)(on_event)
+    for kind in (*CHILD_KINDS, POD_KIND):
+        group, _, version = kind.api_version.rpartition("/")
+        kopf.on.event(group, version, _PLURALS[kind.kind], registry=handlers)(on_event)
+    return handlers
+
+
+def settings() -> kopf.OperatorSettings:
+    """Nothing is written to objects, foreign objects are not watched, the set of resources is fixed."""
+    options = kopf.OperatorSettings()
+    options.posting.enabled = False
+    options.scanning.disabled = True
+    options.networking.request_timeout = 30
+    for kind in (*CHILD_KINDS, POD_KIND):
+        if kind.selector:
+            options.watching.label_selectors[_PLURALS[kind.kind]] = kind.selector
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    return options

@@ -1,0 +1,87 @@
+"""The work queue: each key once, never in two passes at a time, retried with backoff.
+
+Its size is bounded by the number of RAGDeployments, whatever the number of events.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+from ragops.cluster.cache import Key
+from ragops.telemetry.metrics import QUEUE_LENGTH
+
+BACKOFF_FIRST: Final = 0.5
+BACKOFF_LIMIT: Final = 60.0
+
+
+class WorkQueue:
+    """Keys that wait for a pass. Not thread-safe: for one event loop."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._waiting: dict[Key, float] = {}
+        self._active: dict[Key, float] = {}
+        self._again: set[Key] = set()
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._failures: dict[Key, int] = {}
+        self._filled = asyncio.Event()
+
+    def add(self, key: Key) -> None:
+        """A pass is wanted as soon as possible."""
+        if key in self._active:
+            self._again.add(key)
+        elif key not in self._waiting:
+            self._waiting[key] = self._clock()
+            self._filled.set()
+        QUEUE_LENGTH.set(len(self._waiting))
+
+    def add_after(self, key: Key, seconds: float) -> None:
+        """A pass is wanted after this time, or earlier if something happens."""
+        when = asyncio.get_running_loop().time() + max(seconds, 0.0)
+        timer = self._timers.get(key)
+        if timer is not None and not timer.cancelled() and timer.when() <= when:
+            return
+        if timer is not None:
+            timer.cancel()
+        self._timers[key] = asyncio.get_running_loop().call_at(when, self._ring, key)
+
+    async def get(self) -> Key:
+        """The key that has waited longest. `done` must follow."""
+        while not self._waiting:
+            self._filled.clear()
+            await self._filled.wait()
+        key = next(iter(self._waiting))
+        del self._waiting[key]
+        self._active[key] = self._clock()
+        QUEUE_LENGTH.set(len(self._waiting))
+        return key
+
+    def done(self, key: Key, failed: bool) -> None:
+        """The pass is over. A failed one is repeated, each time later."""
+        self._active.pop(key, None)
+        if failed:
+            failures = self._failures.get(key, 0)
+            self._failures[key] = failures + 1
+            self.add_after(key, min(BACKOFF_FIRST * 2**failures, BACKOFF_LIMIT))
+        else:
+            self._failures.pop(key, None)
+        if key in self._again:
+            self._again.discard(key)
+            if not failed:
+                self.add(key)
+
+    def forget(self, key: Key) -> None:
+        """The RAGDeployment is gone: drop what is remembered of it."""
+        self._failures.pop(key, None)
+        if (timer := self._timers.pop(key, None)) is not None:
+            timer.cancel()
+
+    def oldest_seconds(self) -> float:
+        """The longest time that a key has been waiting or in its pass: large when stuck."""
+        now = self._clock()
+        return max((now - since for since in (*self._waiting.values(), *self._active.values())), default=0.0)
+
+    def _ring(self, key: Key) -> None:
+        self._timers.pop(key, None)
+        self.add(key)

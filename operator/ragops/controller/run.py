@@ -1,0 +1,195 @@
+"""The operator process: starts everything on one event loop, and stops it gracefully."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Coroutine
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import kopf
+from aiohttp import web
+from kubernetes.aio import client, config
+from kubernetes.aio.dynamic import DynamicClient
+
+from ragops.cluster.cache import Key, WatchCache, prime
+from ragops.cluster.client import KubernetesCluster
+from ragops.cluster.errors import ClusterError, NotLeaderError
+from ragops.cluster.lease import Alone, Elector, Leadership
+from ragops.controller import handlers
+from ragops.controller.execute import Executor
+from ragops.controller.queue import WorkQueue
+from ragops.controller.reconcile import Reconciler
+from ragops.controller.server import application
+from ragops.controller.settings import Settings
+from ragops.metrics.sampler import TICK_SECONDS, Sampler
+from ragops.telemetry.metrics import LEADER, PASS_SECONDS, PASSES, UNEXPECTED
+
+logger = logging.getLogger(__name__)
+
+WORKERS = 4
+RESYNC_SECONDS = 600
+STUCK_SECONDS = 120
+"""A key that waits or works for longer than this means that the operator must be restarted."""
+PASS_TIMEOUT_SECONDS = 90
+
+
+class Operator:
+    """All parts of the operator, wired."""
+
+    def __init__(self, settings: Settings, cluster: KubernetesCluster) -> None:
+        self._settings = settings
+        self._cluster = cluster
+        self._cache = WatchCache()
+        self._queue = WorkQueue()
+        self._primed = False
+        self._elector = (
+            Elector(cluster, settings.namespace, settings.identity, self._leadership_changed)
+            if settings.leader_election
+            else None
+        )
+        self._leadership: Leadership = self._elector or Alone()
+        self._sampler = Sampler(cluster, self._queue.add)
+        self._reconciler = Reconciler(
+            self._cache,
+            Executor(cluster, self._cache, self._leadership),
+            self._sampler,
+            settings.images,
+            settings.identity,
+        )
+
+    async def run(self) -> None:
+        """Runs until SIGTERM or SIGINT, then ends the passes under way and gives the lease back."""
+        async with _serving(application(self._not_alive, self._not_ready), self._settings.port):
+            await self._prime()
+            if self._elector is None:
+                self._leadership_changed(True)
+            tasks = [asyncio.create_task(job, name=job.__qualname__) for job in self._jobs()]
+            watching = asyncio.create_task(self._watch(), name="watch")
+            try:
+                # kopf ends on a signal; any of ours ending is a fault, and the pod is restarted.
+                done, _ = await asyncio.wait({watching, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                for task in (*tasks, watching):
+                    task.cancel()
+                await asyncio.gather(*tasks, watching, return_exceptions=True)
+
+    def _jobs(self) -> list[Coroutine[None, None, None]]:
+        jobs = [self._work() for _ in range(WORKERS)]
+        jobs += [self._resync(), self._sample()]
+        if self._elector is not None:
+            jobs.append(self._elector.run())
+        return jobs
+
+    async def _watch(self) -> None:
+        await kopf.operator(
+            registry=handlers.registry(self._cache, self._queue.add),
+            settings=handlers.settings(),
+            clusterwide=not self._settings.namespaces,
+            namespaces=self._settings.namespaces,
+            standalone=True,
+        )
+
+    async def _prime(self) -> None:
+        keys = await prime(self._cache, self._cluster, self._settings.namespaces)
+        self._primed = True
+        for key in keys:
+            self._queue.add(key)
+
+    async def _resync(self) -> None:
+        """A full list from time to time: heals whatever a watch may have missed."""
+        while True:
+            await asyncio.sleep(RESYNC_SECONDS)
+            try:
+                await self._prime()
+            except ClusterError as error:
+                logger.warning("resync failed and will be repeated: %s", error)
+
+    async def _sample(self) -> None:
+        while True:
+            if self._leadership.holds:
+                await self._guarded(
+                    "sampler", self._sampler.sample_due(self._reconciler.targets(), datetime.now(UTC))
+                )
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def _work(self) -> None:
+        """One worker: the outer loop around the passes."""
+        while True:
+            key = await self._queue.get()
+            failed = False
+            try:
+                if self._leadership.holds:
+                    failed = not await self._pass(key)
+            finally:
+                self._queue.done(key, failed)
+
+    async def _pass(self, key: Key) -> bool:
+        """One pass with its metrics and errors. Returns whether it went well."""
+        started = time.monotonic()
+        outcome = "failed"
+        try:
+            async with asyncio.timeout(PASS_TIMEOUT_SECONDS):
+                wake_at = await self._reconciler.reconcile(key)
+            if wake_at is not None:
+                self._queue.add_after(key, (wake_at - datetime.now(UTC)).total_seconds())
+            outcome = "done"
+        except NotLeaderError:
+            outcome = "not-leader"
+        except (ClusterError, TimeoutError) as error:
+            logger.warning("%s: the pass will be repeated: %s", key, error)
+        except Exception:  # the edge of the outer loop: one bad object must not stop the others
+            logger.exception("%s: unexpected error in a pass", key)
+            UNEXPECTED.labels("pass").inc()
+        finally:
+            PASSES.labels(outcome).inc()
+            PASS_SECONDS.observe(time.monotonic() - started)
+        return outcome != "failed"
+
+    async def _guarded(self, where: str, job: Awaitable[None]) -> None:
+        """The edge of the sampling loop."""
+        try:
+            await job
+        except Exception:
+            logger.exception("unexpected error in the %s", where)
+            UNEXPECTED.labels(where).inc()
+
+    def _leadership_changed(self, leads: bool) -> None:
+        LEADER.set(leads)
+        if leads:
+            self._sampler.reset(self._leadership.resumed_from)
+            for key in self._cache.rags():
+                self._queue.add(key)
+
+    def _not_alive(self) -> str | None:
+        oldest = self._queue.oldest_seconds()
+        return (
+            f"a RAGDeployment has waited for {oldest:.0f} s for its pass" if oldest > STUCK_SECONDS else None
+        )
+
+    def _not_ready(self) -> str | None:
+        return None if self._primed else "the watch cache is not filled yet"
+
+
+@asynccontextmanager
+async def _serving(app: web.Application, port: int) -> AsyncIterator[None]:
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, port=port).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def run(settings: Settings) -> None:
+    """Connects to the API server and runs the operator. Credentials: the pod's, or KUBECONFIG."""
+    configuration = client.Configuration()
+    try:
+        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    except config.ConfigException:
+        await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    async with client.ApiClient(configuration) as api, DynamicClient(api) as dynamic:  # type: ignore[no-untyped-call]
+        await Operator(settings, KubernetesCluster(dynamic)).run()

@@ -1,0 +1,70 @@
+"""What a pass wants done: data that can be printed, compared and replayed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ragops.api.status import RAGStatus
+from ragops.resources.child import ChildRef, Manifest, ref_of
+from ragops.scaling.decision import Decision
+
+
+@dataclass(frozen=True)
+class Apply:
+    """Server-side apply of a child."""
+
+    service: str
+    manifest: Manifest
+    exists: bool
+    """It was observed. If not, an object of that name that is not ours must not be taken over."""
+    hand_over_replicas: int | None = None
+    """Dropping spec.replicas from the manifests would reset it to 1: give this number to the scaler first."""
+
+    @property
+    def ref(self) -> ChildRef:
+        """The child."""
+        return ref_of(self.manifest)
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Deletion of a child that is no longer wanted."""
+
+    ref: ChildRef
+    uid: str
+    """Only this very object: not one that was made in its place."""
+
+
+@dataclass(frozen=True)
+class CreateCredentials:
+    """Creation of a Secret with a random password, unless there is one. It is never read."""
+
+    service: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A change of replicas through /scale."""
+
+    service: str
+    ref: ChildRef
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The outcome of one pass."""
+
+    credentials: tuple[CreateCredentials, ...] = ()
+    applies: tuple[Apply, ...] = ()
+    deletes: tuple[Delete, ...] = ()
+    scales: tuple[Scale, ...] = ()
+    status: RAGStatus | None = None
+    """The status to write; None when it is as it should be."""
+    wake_at: datetime | None = None
+    """When to look again even if nothing happens."""
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is to be written."""
+        return not (self.credentials or self.applies or self.deletes or self.scales or self.status)

@@ -1,0 +1,123 @@
+"""The conditions and the summary of a RAGDeployment, from the status of its services."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ragops.api.problems import Problem, Reason
+from ragops.api.status import (
+    Condition,
+    ConditionType,
+    HealthState,
+    ServiceState,
+    ServiceStatus,
+    Summary,
+)
+from ragops.scaling.decision import ScalingReason
+
+_SEVERITY = (HealthState.HEALTHY, HealthState.UNKNOWN, HealthState.DEGRADED, HealthState.UNHEALTHY)
+_MESSAGE_LIMIT = 4096
+
+
+def accepted(problems: Sequence[Problem]) -> Condition:
+    """Whether the spec can be acted on. The times of all conditions here are set by `merge`."""
+    if not problems:
+        return _condition(ConditionType.ACCEPTED, True, "Accepted", "")
+    only_missing = all(problem.reason is Reason.NOT_IMPLEMENTED for problem in problems)
+    reason = Reason.NOT_IMPLEMENTED if only_missing else Reason.INVALID
+    message = "; ".join(str(problem) for problem in problems)
+    return _condition(ConditionType.ACCEPTED, False, reason.value, message[:_MESSAGE_LIMIT])
+
+
+def of_services(services: Sequence[ServiceStatus], paused: bool) -> list[Condition]:
+    """Ready, Progressing, Degraded and ScalingLimited."""
+    return [_ready(services), _progressing(services, paused), _degraded(services), _limited(services)]
+
+
+def merge(
+    previous: Sequence[Condition], current: Sequence[Condition], generation: int, now: datetime
+) -> list[Condition]:
+    """The current conditions with their times: lastTransitionTime moves only with the status.
+
+    Conditions that `current` does not speak of stay as they were.
+    """
+    old = {condition.type: condition for condition in previous}
+    merged = dict(old)
+    for condition in current:
+        before = old.get(condition.type)
+        since = before.last_transition_time if before and before.status == condition.status else now
+        merged[condition.type] = condition.model_copy(
+            update={"last_transition_time": since, "observed_generation": generation}
+        )
+    return [merged[kind] for kind in ConditionType if kind in merged]
+
+
+def summarize(services: Sequence[ServiceStatus]) -> Summary:
+    """The line of `kubectl get rag`."""
+    ready = sum(s.state is ServiceState.READY for s in services)
+    scaled = [s for s in services if s.scaling is not None]
+    return Summary(
+        services=f"{ready}/{len(services)}",
+        health=max((s.health.state for s in services), key=_SEVERITY.index, default=HealthState.UNKNOWN),
+        scaling=", ".join(f"{s.name}={s.scaling.desired}" for s in scaled if s.scaling)[:200],
+    )
+
+
+def _ready(services: Sequence[ServiceStatus]) -> Condition:
+    missing = [s for s in services if s.state is not ServiceState.READY]
+    if not missing:
+        return _condition(
+            ConditionType.READY, True, "AllServicesReady", f"all {len(services)} services are ready"
+        )
+    return _condition(ConditionType.READY, False, "ServicesNotReady", "; ".join(_why(s) for s in missing))
+
+
+def _progressing(services: Sequence[ServiceStatus], paused: bool) -> Condition:
+    if paused:
+        return _condition(
+            ConditionType.PROGRESSING, False, "Paused", "spec.paused is true: nothing is changed"
+        )
+    starting = [s.name for s in services if s.state in (ServiceState.WAITING, ServiceState.STARTING)]
+    updating = [s.name for s in services if s.rollout is not None]
+    if starting:
+        return _condition(ConditionType.PROGRESSING, True, "Starting", f"starting: {', '.join(starting)}")
+    if updating:
+        return _condition(ConditionType.PROGRESSING, True, "Updating", f"updating: {', '.join(updating)}")
+    return _condition(ConditionType.PROGRESSING, False, "Settled", "")
+
+
+def _degraded(services: Sequence[ServiceStatus]) -> Condition:
+    bad = [s for s in services if s.health.state in (HealthState.DEGRADED, HealthState.UNHEALTHY)]
+    failed = [s for s in services if s.state is ServiceState.FAILED]
+    if failed:
+        return _condition(ConditionType.DEGRADED, True, "StartFailed", "; ".join(_why(s) for s in failed))
+    if bad:
+        text = "; ".join(f"{s.name} is {s.health.state}: {s.health.details}" for s in bad)
+        return _condition(ConditionType.DEGRADED, True, "ServicesDegraded", text)
+    return _condition(ConditionType.DEGRADED, False, "NoTrouble", "")
+
+
+def _limited(services: Sequence[ServiceStatus]) -> Condition:
+    limited = [s for s in services if s.scaling and s.scaling.reason == ScalingReason.AT_MAXIMUM]
+    if limited:
+        text = "; ".join(f"{s.name}: {s.scaling.message}" for s in limited if s.scaling)
+        return _condition(ConditionType.SCALING_LIMITED, True, "AtMaximum", text)
+    return _condition(ConditionType.SCALING_LIMITED, False, "WithinBounds", "")
+
+
+def _why(service: ServiceStatus) -> str:
+    startup = service.startup
+    if startup.waiting_for:
+        return f"{service.name} is {service.state}, waiting for {', '.join(startup.waiting_for)}"
+    if startup.reason:
+        return f"{service.name} is {service.state} ({startup.reason}: {startup.message})"
+    return f"{service.name} is {service.state}"
+
+
+def _condition(kind: ConditionType, status: bool, reason: str, message: str) -> Condition:
+    return Condition(
+        type=kind,
+        status=str(status),
+        last_transition_time=datetime.min,
+        reason=reason,
+        message=message[:_MESSAGE_LIMIT],
+    )

@@ -1,0 +1,54 @@
+"""The dependency graph of one RAGDeployment."""
+
+from collections.abc import Mapping, Sequence
+
+from ragops.api.service import ServiceSpec
+
+
+def start_order(services: Sequence[ServiceSpec]) -> tuple[ServiceSpec, ...]:
+    """The services with every dependency before its dependents; ties in the order of the spec.
+
+    `services` are resolved (`depends_on` filled in) and free of cycles: validation has refused those.
+    """
+    by_name = {service.name: service for service in services}
+    ordered: dict[str, ServiceSpec] = {}
+
+    def visit(service: ServiceSpec) -> None:
+        if service.name in ordered:
+            return
+        for dependency in service.depends_on or ():
+            if dependency.name in by_name:
+                visit(by_name[dependency.name])
+        ordered[service.name] = service
+
+    for service in services:
+        visit(service)
+    return tuple(ordered.values())
+
+
+def required(service: ServiceSpec) -> tuple[str, ...]:
+    """Names of the services that gate the start of this one."""
+    return tuple(dependency.name for dependency in service.depends_on or () if dependency.required)
+
+
+def upstreams(name: str, services: Mapping[str, ServiceSpec]) -> frozenset[str]:
+    """All services that `name` depends on, directly or not; itself not included."""
+    found: set[str] = set()
+    pending = [name]
+    while pending:
+        service = services[pending.pop()]
+        new = {d.name for d in service.depends_on or () if d.name in services} - found
+        found |= new
+        pending.extend(new)
+    return frozenset(found - {name})
+
+
+def roots_of_trouble(
+    name: str, services: Mapping[str, ServiceSpec], failing: frozenset[str]
+) -> tuple[str, ...]:
+    """The failing services upstream of `name` that have no failing service upstream of themselves, sorted.
+
+    In a chain a → b → c with b and c failing, the root for a is c alone.
+    """
+    above = upstreams(name, services) & failing
+    return tuple(sorted(root for root in above if not upstreams(root, services) & failing))

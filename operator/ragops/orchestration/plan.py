@@ -1,0 +1,159 @@
+"""One pass, as a pure function: from the wanted system and what is seen to what to do next."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from ragops.api.autoscaling import ScalingMode
+from ragops.api.base import ServiceType
+from ragops.api.names import credentials_name
+from ragops.api.problems import Problem
+from ragops.api.rag import FailurePolicy, RAGDeployment
+from ragops.api.service import ServiceSpec
+from ragops.api.status import RAGStatus, ScalingAction, ServiceState
+from ragops.orchestration.actions import Apply, CreateCredentials, Delete, Plan, Scale
+from ragops.orchestration.conditions import accepted, merge
+from ragops.orchestration.diagnosis import diagnose
+from ragops.orchestration.graph import start_order
+from ragops.orchestration.known import Known
+from ragops.orchestration.observation import Observation, workload_view
+from ragops.orchestration.report import report
+from ragops.orchestration.startup import first_start, progress, timeout_at
+from ragops.resources.child import HASH_ANNOTATION, ChildRef, Manifest, ref_of
+from ragops.resources.children import build_children, workload_ref
+from ragops.resources.difference import differs
+from ragops.resources.pod import Images
+from ragops.scaling.decision import Decision, Replicas
+from ragops.scaling.step import decide
+from ragops.scaling.window import Window
+
+
+def plan(rag: RAGDeployment, seen: Observation, images: Images, now: datetime) -> Plan:
+    """What one pass does. `rag` is resolved and without problems."""
+    services = _progress(rag, seen, now.replace(microsecond=0))
+    scales = tuple(_scales(services, seen, now))
+    decisions = {scale.service: scale.decision for scale in scales}
+    status = report(rag, services, decisions, now)
+    due = Plan(
+        wake_at=_wake_at(services, decisions, now),
+        status=status if status != rag.status else None,
+    )
+    if rag.spec.paused:
+        return due
+    wanted = [
+        (s, child) for s in services if s.progress.started for child in build_children(rag, s.spec, images)
+    ]
+    return replace(
+        due,
+        credentials=tuple(_credentials(rag, services, seen)),
+        applies=tuple(_applies(wanted, seen)),
+        deletes=tuple(_deletes((ref_of(child) for _, child in wanted), seen)),
+        scales=tuple(s for s in scales if s.decision.action is not ScalingAction.HOLD),
+    )
+
+
+def reject(status: RAGStatus, generation: int, problems: Sequence[Problem], now: datetime) -> Plan:
+    """The pass for a spec that cannot be acted on: say so, and leave all that runs as it is."""
+    conditions = merge(status.conditions, [accepted(problems)], generation, now.replace(microsecond=0))
+    rejected = status.model_copy(update={"conditions": conditions, "observed_generation": generation})
+    return Plan(status=rejected if rejected != status else None)
+
+
+def _progress(rag: RAGDeployment, seen: Observation, now: datetime) -> list[Known]:
+    """All services in start order: first those that run, since they decide which others may start."""
+    halting = rag.spec.startup.failure_policy is FailurePolicy.HALT
+    order = [_known(rag, spec, seen, now) for spec in start_order(rag.spec.services)]
+    running = {k.spec.name: k.progress for k in order if k.progress.started}
+    ready = {name for name, progress in running.items() if progress.ready}
+    halted = halting and any(p.state is ServiceState.FAILED for p in running.values())
+    return [
+        k if k.progress.started else replace(k, progress=first_start(k.spec, ready, halted, now))
+        for k in order
+    ]
+
+
+def _known(rag: RAGDeployment, spec: ServiceSpec, seen: Observation, now: datetime) -> Known:
+    ref = workload_ref(rag.metadata.name, spec)
+    live = seen.children.get(ref)
+    workload = workload_view(live) if live else None
+    previous = next((s for s in rag.status.services if s.name == spec.name), None)
+    trouble = diagnose(seen.pods_of(spec.name), seen.failures.get(spec.name))
+    return Known(spec, previous, ref, workload, progress(spec, previous, workload, trouble, now))
+
+
+def _scales(services: Iterable[Known], seen: Observation, now: datetime) -> Iterator[Scale]:
+    """The decision of every service that we scale."""
+    for service in services:
+        policy = service.spec.autoscaling
+        if policy is None or policy.mode is not ScalingMode.STEP or service.workload is None:
+            continue
+        if not service.was_ready and service.wanted >= policy.min_replicas:
+            continue  # the start has its own timeout; there is nothing to measure yet
+        decision = decide(
+            policy,
+            Replicas(service.workload.wanted, service.workload.ready),
+            seen.windows.get(service.spec.name, Window()),
+            service.scaling_state(),
+            now,
+        )
+        yield Scale(service.spec.name, service.ref, decision)
+
+
+def _credentials(
+    rag: RAGDeployment, services: Iterable[Known], seen: Observation
+) -> Iterator[CreateCredentials]:
+    """The Secret goes before the workload. Should it vanish later, the pods tell; we never read it."""
+    for service in services:
+        if service.spec.type is not ServiceType.VECTOR_STORE or not service.progress.started:
+            continue
+        starved = any(
+            pod.waiting_reason == "CreateContainerConfigError" for pod in seen.pods_of(service.spec.name)
+        )
+        if service.workload is None or starved:
+            yield CreateCredentials(service.spec.name, credentials_name(rag.metadata.name, service.spec.name))
+
+
+def _applies(wanted: Iterable[tuple[Known, Manifest]], seen: Observation) -> Iterator[Apply]:
+    for service, manifest in wanted:
+        live = seen.children.get(ref_of(manifest))
+        if live is None:
+            yield Apply(service.spec.name, manifest, exists=False)
+        elif _hash(live) != _hash(manifest) or differs(manifest, live):
+            yield Apply(
+                service.spec.name, manifest, exists=True, hand_over_replicas=_hand_over(service, manifest)
+            )
+
+
+def _hand_over(service: Known, manifest: Manifest) -> int | None:
+    drops = ref_of(manifest) == service.ref and "replicas" not in manifest["spec"]
+    if not drops or service.workload is None or not service.workload.manifests_own_replicas:
+        return None
+    return service.workload.wanted
+
+
+def _hash(obj: Mapping[str, object]) -> object:
+    metadata = obj["metadata"]
+    return (metadata.get("annotations") or {}).get(HASH_ANNOTATION) if isinstance(metadata, Mapping) else None
+
+
+def _deletes(wanted: Iterable[ChildRef], seen: Observation) -> Iterator[Delete]:
+    """Children whose service is gone from the spec, dependents' objects in no particular order."""
+    keep = set(wanted)
+    for ref, live in sorted(seen.children.items()):
+        if ref not in keep and "deletionTimestamp" not in live["metadata"]:
+            yield Delete(ref, live["metadata"]["uid"])
+
+
+def _wake_at(services: Iterable[Known], decisions: Mapping[str, Decision], now: datetime) -> datetime | None:
+    """The next moment at which time alone changes the outcome."""
+    moments: list[datetime] = []
+    for service in services:
+        startup = service.progress.startup
+        if service.progress.state is ServiceState.STARTING and startup.started_at:
+            moments.append(timeout_at(service.spec, startup.started_at))
+        decision, policy = decisions.get(service.spec.name), service.spec.autoscaling
+        if decision and decision.cooldown_until:
+            moments.append(decision.cooldown_until)
+        if decision and policy and decision.stable_since:
+            moments.append(decision.stable_since + timedelta(seconds=policy.stability_seconds))
+    return min((moment for moment in moments if moment > now), default=None)

@@ -1,0 +1,112 @@
+"""The status of a RAGDeployment, from what a pass has found out about its services."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from ragops.api.rag import RAGDeployment
+from ragops.api.status import (
+    HealthState,
+    HealthStatus,
+    RAGStatus,
+    RolloutStatus,
+    ScalingAction,
+    ScalingStatus,
+    ServiceStatus,
+)
+from ragops.health.assess import assess, own_health
+from ragops.orchestration.conditions import accepted, merge, of_services, summarize
+from ragops.orchestration.graph import roots_of_trouble
+from ragops.orchestration.known import Known
+from ragops.scaling.decision import Decision, ScalingState
+
+
+def report(
+    rag: RAGDeployment, services: Sequence[Known], decisions: Mapping[str, Decision], now: datetime
+) -> RAGStatus:
+    stamp = now.replace(microsecond=0)
+    specs = {service.spec.name: service.spec for service in services}
+    failing = frozenset(
+        s.spec.name
+        for s in services
+        if own_health(s.wanted, s.ready, s.was_ready)[0] is HealthState.UNHEALTHY
+    )
+    by_name = {
+        s.spec.name: _service_status(
+            s, roots_of_trouble(s.spec.name, specs, failing), decisions.get(s.spec.name), now
+        )
+        for s in services
+    }
+    ordered = [by_name[spec.name] for spec in rag.spec.services]
+    conditions = [accepted(()), *of_services(ordered, rag.spec.paused)]
+    return RAGStatus(
+        observed_generation=rag.metadata.generation,
+        conditions=merge(rag.status.conditions, conditions, rag.metadata.generation, stamp),
+        services=ordered,
+        summary=summarize(ordered),
+    )
+
+
+def _service_status(
+    service: Known, roots: Sequence[str], decision: Decision | None, now: datetime
+) -> ServiceStatus:
+    previous, workload = service.previous, service.workload
+    before = previous.scaling if previous else None
+    stamp = now.replace(microsecond=0)
+    return ServiceStatus(
+        name=service.spec.name,
+        type=service.spec.type,
+        state=service.progress.state,
+        replicas=workload.total if workload else 0,
+        ready_replicas=service.ready,
+        health=assess(
+            service.wanted,
+            service.ready,
+            service.was_ready,
+            roots,
+            previous.health if previous else HealthStatus(),
+            stamp,
+        ),
+        startup=service.progress.startup,
+        scaling=_scaling_status(decision, before, service.scaling_state(), now) if decision else None,
+        rollout=_rollout(service),
+    )
+
+
+def _rollout(service: Known) -> RolloutStatus | None:
+    """Only while an update of a service that was ready before is under way."""
+    workload = service.workload
+    if workload is None or not service.was_ready:
+        return None
+    if workload.settled and workload.updated >= workload.wanted and workload.total <= workload.wanted:
+        return None
+    if workload.settled and workload.updated == workload.total:
+        return None  # replicas on their way up or down, all of the current version
+    return RolloutStatus(
+        updated_replicas=workload.updated, message=f"{workload.updated} of {workload.wanted} pods are updated"
+    )
+
+
+def _scaling_status(
+    decision: Decision, before: ScalingStatus | None, state: ScalingState, now: datetime
+) -> ScalingStatus:
+    """The decision as status keeps it: an unchanged one keeps the inputs it was made with."""
+    acted = decision.action is not ScalingAction.HOLD
+    status = ScalingStatus(
+        desired=decision.desired,
+        action=decision.action,
+        reason=decision.reason,
+        message=decision.message,
+        inputs=list(decision.inputs),
+        stable_since=decision.stable_since,
+        last_scale_time=_next_second(now) if acted else state.last_scale_time,
+        cooldown_until=_next_second(decision.cooldown_until) if decision.cooldown_until else None,
+    )
+    volatile = {"message": before.message, "inputs": before.inputs} if before else {}
+    if before is not None and not acted and status.model_copy(update=volatile) == before:
+        return before
+    return status
+
+
+def _next_second(time: datetime) -> datetime:
+    """Rounded up: a cooldown must not end early because status keeps whole seconds."""
+    return (time + timedelta(microseconds=999_999)).replace(microsecond=0)

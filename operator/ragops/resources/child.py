@@ -1,0 +1,69 @@
+"""Identity of children, and what every manifest shares: metadata, owner reference, content hash."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ragops.api.names import API_VERSION, KIND, common_labels
+from ragops.api.rag import ObjectMeta, RAGDeployment
+from ragops.api.service import ServiceSpec
+
+Manifest = dict[str, Any]
+
+HASH_ANNOTATION: Final = "ragops.dev/manifest-hash"
+"""Hash of the manifest as last applied: shows a dropped field, which a comparison of values cannot."""
+
+
+@dataclass(frozen=True, order=True)
+class ChildRef:
+    """A child by API version, kind and name; the namespace is always the RAGDeployment's."""
+
+    api_version: str
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+def ref_of(manifest: Mapping[str, Any]) -> ChildRef:
+    """The identity of an object in its JSON form."""
+    return ChildRef(manifest["apiVersion"], manifest["kind"], manifest["metadata"]["name"])
+
+
+def manifest(rag: RAGDeployment, service: ServiceSpec, ref: ChildRef, **body: Any) -> Manifest:
+    """A complete manifest: identity, labels, owner reference and `body` (spec and the like)."""
+    result: Manifest = {
+        "apiVersion": ref.api_version,
+        "kind": ref.kind,
+        "metadata": {
+            "name": ref.name,
+            "namespace": rag.metadata.namespace,
+            "labels": common_labels(rag.metadata.name, service.name),
+            "ownerReferences": [owner_reference(rag.metadata)],
+        },
+        **body,
+    }
+    digest = hashlib.sha256(json.dumps(result, sort_keys=True).encode()).hexdigest()[:16]
+    result["metadata"]["annotations"] = {HASH_ANNOTATION: digest}
+    return result
+
+
+def owner_reference(owner: ObjectMeta) -> Manifest:
+    """Children go with their RAGDeployment by garbage collection: no finalizer, no operator is needed."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "name": owner.name,
+        "uid": owner.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def is_owned_by(obj: Mapping[str, Any], uid: str) -> bool:
+    """Whether the object's controller is the RAGDeployment with this uid."""
+    owners = obj.get("metadata", {}).get("ownerReferences") or ()
+    return any(owner.get("uid") == uid and owner.get("controller") for owner in owners)

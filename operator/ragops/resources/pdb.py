@@ -1,0 +1,25 @@
+"""The PodDisruptionBudget of a service."""
+
+from ragops.api.base import ServiceType
+from ragops.api.names import child_name, selector_labels
+from ragops.api.rag import RAGDeployment
+from ragops.api.service import ServiceSpec
+from ragops.resources.child import ChildRef, Manifest, manifest
+
+
+def build_pdb(rag: RAGDeployment, service: ServiceSpec) -> Manifest | None:
+    """A budget of one pod at a time; None for the vector store, whose single pod it would pin to its node.
+
+    A budget by `maxUnavailable` never blocks the drain of a node, whatever the number of replicas.
+    """
+    if service.type is ServiceType.VECTOR_STORE:
+        return None
+    return manifest(
+        rag,
+        service,
+        ChildRef("policy/v1", "PodDisruptionBudget", child_name(rag.metadata.name, service.name)),
+        spec={
+            "maxUnavailable": 1,
+            "selector": {"matchLabels": selector_labels(rag.metadata.name, service.name)},
+        },
+    )

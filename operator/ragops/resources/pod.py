@@ -1,0 +1,144 @@
+"""The pod template: one hardened container, the same for every workload."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ragops.api.base import ServiceType
+from ragops.api.names import common_labels, selector_labels
+from ragops.api.rag import RAGDeployment
+from ragops.api.service import ResourceList, ServiceSpec
+from ragops.resources.child import Manifest
+from ragops.resources.environment import HTTP_PORT, POSTGRES_PORT, environment, postgres_environment
+
+USER_ID: Final = 10001
+CONTAINER: Final = "main"
+DATA_VOLUME: Final = "data"
+DATA_PATH: Final = "/var/lib/postgresql/data"
+SOCKET_PATH: Final = "/var/run/postgresql"
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images that the operator was installed with, for services that name none."""
+
+    services: str
+    postgres: str
+
+
+_ARGUMENT: Final = {
+    ServiceType.EMBEDDINGS: "embeddings",
+    ServiceType.DOCUMENT_PROCESSOR: "documents",
+    ServiceType.RETRIEVAL: "retrieval",
+    ServiceType.GENERATION: "generation",
+    ServiceType.ORCHESTRATION_API: "api",
+}
+
+
+def port_of(service: ServiceSpec) -> tuple[str, int]:
+    """Name and number of the port that a service listens on."""
+    return ("postgres", POSTGRES_PORT) if service.type is ServiceType.VECTOR_STORE else ("http", HTTP_PORT)
+
+
+def pod_template(rag: RAGDeployment, service: ServiceSpec, images: Images) -> Manifest:
+    """The template of a workload's pods. `service` is resolved: defaults by type are filled in."""
+    postgres = service.type is ServiceType.VECTOR_STORE
+    spec: Manifest = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER_ID,
+            "runAsGroup": USER_ID,
+            "fsGroup": USER_ID,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "terminationGracePeriodSeconds": 60 if postgres else 30,
+        "containers": [_container(rag, service, images)],
+        "volumes": [
+            {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+            *([{"name": "socket", "emptyDir": {"sizeLimit": "16Mi"}}] if postgres else []),
+        ],
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": selector_labels(rag.metadata.name, service.name)},
+            }
+        ],
+    }
+    if rag.spec.image_pull_secrets:
+        spec["imagePullSecrets"] = [{"name": ref.name} for ref in rag.spec.image_pull_secrets]
+    return {"metadata": {"labels": common_labels(rag.metadata.name, service.name)}, "spec": spec}
+
+
+def _container(rag: RAGDeployment, service: ServiceSpec, images: Images) -> Manifest:
+    postgres = service.type is ServiceType.VECTOR_STORE
+    port_name, port = port_of(service)
+    container: Manifest = {
+        "name": CONTAINER,
+        "image": service.image or (images.postgres if postgres else images.services),
+        "env": postgres_environment(rag, service) if postgres else environment(rag, service),
+        "ports": [{"name": port_name, "containerPort": port, "protocol": "TCP"}],
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},
+            *(
+                [
+                    {"name": DATA_VOLUME, "mountPath": DATA_PATH},
+                    {"name": "socket", "mountPath": SOCKET_PATH},
+                ]
+                if postgres
+                else []
+            ),
+        ],
+        **_probes(service),
+    }
+    if not postgres:
+        container["args"] = [_ARGUMENT[service.type]]
+    if resources := _resources(service):
+        container["resources"] = resources
+    return container
+
+
+def _probes(service: ServiceSpec) -> Manifest:
+    """Readiness by the service's health settings; liveness is more patient: load must never restart a pod."""
+    health = service.health
+    ready: Manifest = {"httpGet": {"path": health.path or "/readyz", "port": "http"}}
+    alive: Manifest = {"httpGet": {"path": "/livez", "port": "http"}}
+    if service.type is ServiceType.VECTOR_STORE:
+        ready = alive = {"exec": {"command": ["pg_isready", "-h", "127.0.0.1", "-U", "rag", "-d", "rag"]}}
+    return {
+        "readinessProbe": {
+            **ready,
+            "periodSeconds": health.period_seconds,
+            "timeoutSeconds": health.timeout_seconds,
+            "failureThreshold": health.failure_threshold,
+            "successThreshold": health.success_threshold,
+        },
+        # The start may take as long as the service's own timeout; until then liveness has no say.
+        "startupProbe": {
+            **alive,
+            "periodSeconds": 2,
+            "timeoutSeconds": 3,
+            "failureThreshold": max(service.startup.timeout_seconds // 2, 1),
+        },
+        "livenessProbe": {**alive, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6},
+    }
+
+
+def _resources(service: ServiceSpec) -> Manifest:
+    if service.resources is None:
+        return {}
+    parts = {"requests": service.resources.requests, "limits": service.resources.limits}
+    return {key: amounts for key, part in parts.items() if part and (amounts := _amounts(part))}
+
+
+def _amounts(part: ResourceList) -> dict[str, Any]:
+    named = {"cpu": part.cpu, "memory": part.memory, "nvidia.com/gpu": part.gpu}
+    return {name: str(amount) for name, amount in named.items() if amount is not None}

@@ -1,0 +1,1 @@
+"""How many replicas, and why. Pure: the operator, the tests and the simulator call the same functions."""

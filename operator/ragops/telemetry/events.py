@@ -1,0 +1,114 @@
+"""Kubernetes Events on transitions: what changed between two states of status, for `kubectl describe`."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import uuid4
+
+from ragops.api.names import API_VERSION, KIND
+from ragops.api.rag import ObjectMeta
+from ragops.api.status import (
+    ConditionType,
+    HealthState,
+    RAGStatus,
+    ScalingAction,
+    ServiceState,
+    ServiceStatus,
+)
+
+CONTROLLER: Final = "ragops.dev/operator"
+NOTE_LIMIT: Final = 1000
+
+
+@dataclass(frozen=True)
+class Transition:
+    """Something that changed, worth an Event."""
+
+    reason: str
+    note: str
+    warning: bool = False
+
+
+def transitions(old: RAGStatus, new: RAGStatus) -> Iterator[Transition]:
+    """The transitions between two states of status."""
+    before = {service.name: service for service in old.services}
+    for service in new.services:
+        yield from _of_service(before.get(service.name), service)
+    yield from _of_conditions(old, new)
+
+
+def _of_service(old: ServiceStatus | None, new: ServiceStatus) -> Iterator[Transition]:
+    if old is None or old.state is not new.state:
+        yield from _of_state(new)
+    if old is not None and old.health.state is not new.health.state and new.health.state in _TROUBLED:
+        yield Transition(f"Service{new.health.state}", f"{new.name}: {new.health.details}", warning=True)
+    scaling = new.scaling
+    if scaling and scaling.action is not ScalingAction.HOLD and (old is None or old.scaling != scaling):
+        yield Transition(
+            f"Scaled{scaling.action}",
+            f"{new.name}: to {scaling.desired}, {scaling.reason}: {scaling.message}",
+        )
+
+
+def _of_state(service: ServiceStatus) -> Iterator[Transition]:
+    startup = service.startup
+    match service.state:
+        case ServiceState.STARTING:
+            yield Transition("ServiceStarting", f"{service.name} is starting")
+        case ServiceState.READY:
+            yield Transition("ServiceReady", f"{service.name} is ready")
+        case ServiceState.FAILED | ServiceState.UNAVAILABLE:
+            why = f": {startup.reason}: {startup.message}" if startup.reason else ""
+            yield Transition(
+                f"Service{service.state}", f"{service.name} is {service.state}{why}", warning=True
+            )
+        case ServiceState.HALTED:
+            yield Transition("ServiceHalted", f"{service.name}: {startup.message}", warning=True)
+        case ServiceState.WAITING:
+            pass  # told by the services that it waits for
+
+
+def _of_conditions(old: RAGStatus, new: RAGStatus) -> Iterator[Transition]:
+    before = {condition.type: condition for condition in old.conditions}
+    for condition in new.conditions:
+        previous = before.get(condition.type)
+        changed = previous is None or (previous.status, previous.message) != (
+            condition.status,
+            condition.message,
+        )
+        if condition.type is ConditionType.ACCEPTED and condition.status == "False" and changed:
+            yield Transition("Rejected", condition.message, warning=True)
+        if condition.type is ConditionType.READY and (not previous or previous.status != condition.status):
+            if condition.status == "True":
+                yield Transition("Ready", condition.message)
+            elif previous is not None:
+                yield Transition("NotReady", condition.message, warning=True)
+
+
+def event_manifest(
+    meta: ObjectMeta, transition: Transition, instance: str, now: datetime
+) -> Mapping[str, Any]:
+    """The Event object of a transition (events.k8s.io/v1)."""
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": f"{meta.name}.{uuid4().hex[:16]}", "namespace": meta.namespace},
+        "regarding": {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "name": meta.name,
+            "namespace": meta.namespace,
+            "uid": meta.uid,
+        },
+        "type": "Warning" if transition.warning else "Normal",
+        "reason": transition.reason,
+        "note": transition.note[:NOTE_LIMIT],
+        "action": "Reconcile",
+        "reportingController": CONTROLLER,
+        "reportingInstance": instance[:128],
+        "eventTime": now.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+    }
+
+
+_TROUBLED: Final = (HealthState.DEGRADED, HealthState.UNHEALTHY)

@@ -1,0 +1,1 @@
+"""The reference data plane of a RAGDeployment: one image, one program per service."""

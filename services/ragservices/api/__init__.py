@@ -1,0 +1,1 @@
+"""API service: the one entrance for users; questions, chat and documents."""

@@ -1,0 +1,1 @@
+"""What every service shares: settings, application factory, errors, metrics, HTTP client, database."""

@@ -1,0 +1,75 @@
+"""The application every service is built on: probes, metrics, request ids, errors, admission."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from ragservices.common.errors import install_error_handlers
+from ragservices.common.middleware import BodyLimitMiddleware, RequestMiddleware
+
+# Returns None when all is well, else the reason for people.
+Check = Callable[[], Awaitable[str | None]]
+Lifespan = Callable[[], AbstractAsyncContextManager[None]]
+
+
+@dataclass
+class Lifecycle:
+    """Shared by the application and the server that runs it."""
+
+    stopping: bool = False
+    checks: dict[str, Check] = field(default_factory=dict)
+
+    async def problems(self) -> dict[str, str]:
+        """Everything that keeps the service from doing its work, by name."""
+        if self.stopping:
+            return {"stopping": "the service is shutting down"}
+        found = {name: await check() for name, check in self.checks.items()}
+        return {name: reason for name, reason in found.items() if reason is not None}
+
+
+def create_app(
+    service: str, lifespan: Lifespan, checks: Mapping[str, Check], *, max_body_bytes: int | None = 8 << 20
+) -> FastAPI:
+    """An application with /livez, /readyz and /metrics; its Lifecycle is at `app.state.lifecycle`.
+
+    `max_body_bytes` None leaves the limit to the service that the body is passed on to.
+    """
+    lifecycle = Lifecycle(checks=dict(checks))
+
+    @asynccontextmanager
+    async def run(_app: FastAPI) -> AsyncIterator[None]:
+        async with lifespan():
+            yield
+
+    app = FastAPI(title=f"ragops {service}", lifespan=run, docs_url=None, redoc_url=None)
+    app.state.lifecycle = lifecycle
+    if max_body_bytes is not None:
+        app.add_middleware(BodyLimitMiddleware, limit=max_body_bytes)
+    app.add_middleware(RequestMiddleware, service=service)
+    install_error_handlers(app)
+
+    @app.get("/livez", tags=["health"])
+    async def livez() -> dict[str, str]:
+        """The process is alive."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", tags=["health"])
+    async def readyz() -> JSONResponse:
+        """The service can do its work; else 503 with the reasons."""
+        problems = await lifecycle.problems()
+        if problems:
+            return JSONResponse({"status": "unready", "reasons": problems}, status_code=503)
+        return JSONResponse({"status": "ready"})
+
+    @app.get("/metrics", tags=["health"])
+    async def metrics() -> Response:
+        """Prometheus metrics."""
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return app

@@ -1,0 +1,1 @@
+"""Documents service: uploads become blocks, chunks and vectors, stored in one transaction."""

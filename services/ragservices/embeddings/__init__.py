@@ -1,0 +1,1 @@
+"""Embeddings service: texts in, normalised vectors out, by ONNX Runtime."""

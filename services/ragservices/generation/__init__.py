@@ -1,0 +1,1 @@
+"""Generation service: an answer from passages, written by a language model or quoted from them."""

@@ -1,0 +1,1 @@
+"""Retrieval service: the passages nearest in meaning to a question."""

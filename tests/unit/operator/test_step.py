@@ -1,0 +1,231 @@
+"""The Step policy, over samples and time."""
+
+import math
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ragops.api.autoscaling import AutoscalingSpec, MetricType
+from ragops.api.defaults import resolve
+from ragops.api.status import ScalingAction
+from ragops.scaling.decision import Decision, Replicas, ScalingReason, ScalingState
+from ragops.scaling.step import decide, keep
+from ragops.scaling.window import Sample, Window, reading
+from tests.unit.operator.world import rag_of, six
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def policy(**fields: object) -> AutoscalingSpec:
+    """A resolved policy: CPU only, windows of 60 s, a sample every 5 s."""
+    block = {
+        "stabilitySeconds": 60,
+        "cooldownSeconds": 60,
+        "sampleSeconds": 5,
+        "maxReplicas": 5,
+        "metrics": [{"type": "CPU"}],
+        **fields,
+    }
+    rag = resolve(rag_of(six(retrieval={"autoscaling": block})))
+    resolved = next(s.autoscaling for s in rag.spec.services if s.name == "retrieval")
+    assert resolved is not None
+    return resolved
+
+
+@dataclass
+class Run:
+    """Feeds samples to `decide` and carries its decisions out, as the operator does."""
+
+    policy: AutoscalingSpec
+    replicas: int = 1
+    ready: int | None = None
+    now: datetime = START
+    window: Window = field(default_factory=Window)
+    state: ScalingState = field(default_factory=ScalingState)
+
+    def sample(self, *cpu: float | None, seconds: float = 5) -> Decision:
+        """One sample with a CPU value for each ready pod, after `seconds`, and the decision on it."""
+        self.now += timedelta(seconds=seconds)
+        self.window = self.window.with_sample(
+            Sample(self.now, {MetricType.CPU: reading(cpu)}), keep(self.policy)
+        )
+        return self.decide()
+
+    def wait(self, seconds: float) -> Decision:
+        """A decision after a time without any sample."""
+        self.now += timedelta(seconds=seconds)
+        return self.decide()
+
+    def decide(self) -> Decision:
+        ready = self.replicas if self.ready is None else self.ready
+        decision = decide(self.policy, Replicas(self.replicas, ready), self.window, self.state, self.now)
+        acted = decision.action is not ScalingAction.HOLD
+        self.state = ScalingState(
+            decision.stable_since, self.now if acted else self.state.last_scale_time
+        )
+        self.replicas = decision.desired
+        return decision
+
+
+def test_one_step_up_on_a_breach() -> None:
+    run = Run(policy())
+    decision = run.sample(90)
+    assert (decision.desired, decision.action, decision.reason) == (
+        2,
+        ScalingAction.UP,
+        ScalingReason.ABOVE_THRESHOLD,
+    )
+    assert "CPU 90.0 is above 70" in decision.message
+
+
+def test_no_further_step_up_while_pods_are_pending_or_cooling_down() -> None:
+    run = Run(policy(), replicas=2, ready=1)
+    assert run.sample(90).reason is ScalingReason.PODS_PENDING
+    run.ready = None
+    assert run.sample(90, 90).action is ScalingAction.UP
+    assert run.sample(90, 90, 90).reason is ScalingReason.COOLING_DOWN
+    for _ in range(10):
+        run.sample(90, 90, 90)
+    assert run.sample(90, 90, 90).action is ScalingAction.UP
+
+
+def test_down_only_after_the_whole_window() -> None:
+    run = Run(policy(), replicas=3)
+    assert run.sample(10, 10, 10).reason is ScalingReason.STABILIZING
+    for _ in range(11):
+        assert run.sample(10, 10, 10).action is ScalingAction.HOLD
+    decision = run.sample(10, 10, 10)
+    assert (decision.desired, decision.reason) == (2, ScalingReason.BELOW_THRESHOLDS)
+    # The next step needs a window of its own, and the cooldown.
+    assert run.sample(10, 10).reason is ScalingReason.STABILIZING
+
+
+def test_one_loud_sample_starts_the_window_anew() -> None:
+    run = Run(policy(), replicas=2)
+    for _ in range(11):
+        run.sample(10, 10)
+    run.sample(50, 50)
+    for _ in range(12):
+        assert run.sample(10, 10).action is ScalingAction.HOLD
+    assert run.sample(10, 10).action is ScalingAction.DOWN
+
+
+def test_the_cooldown_gates_the_way_down() -> None:
+    run = Run(policy(cooldownSeconds=600), replicas=2)
+    run.state = ScalingState(last_scale_time=START)
+    for _ in range(30):
+        assert run.sample(10, 10).action is ScalingAction.HOLD
+    assert run.sample(10, 10).reason is ScalingReason.COOLING_DOWN
+
+
+def test_a_gap_in_the_samples_is_not_stability() -> None:
+    run = Run(policy(), replicas=2)
+    for _ in range(6):
+        run.sample(10, 10)
+    run.wait(40)
+    for _ in range(12):
+        assert run.sample(10, 10).action is ScalingAction.HOLD
+    assert run.sample(10, 10).action is ScalingAction.DOWN
+
+
+def test_missing_metrics_change_nothing() -> None:
+    run = Run(policy(), replicas=3)
+    for _ in range(40):
+        decision = run.sample(None, None, None)
+        assert decision.action is ScalingAction.HOLD
+    assert decision.reason is ScalingReason.METRICS_MISSING
+
+
+def test_partial_metrics_never_scale_down() -> None:
+    run = Run(policy(), replicas=3)
+    for _ in range(40):
+        decision = run.sample(5, 5, None)
+        assert decision.action is ScalingAction.HOLD
+    assert decision.reason is ScalingReason.METRICS_PARTIAL
+
+
+def test_missing_pods_count_as_idle_on_the_way_up() -> None:
+    run = Run(policy(), replicas=3)
+    assert run.sample(100, None, None).action is ScalingAction.HOLD
+    assert run.sample(150, 90, None).action is ScalingAction.UP
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, -5.0])
+def test_impossible_values_are_missing_ones(bad: float) -> None:
+    run = Run(policy(), replicas=1)
+    assert run.sample(bad).reason is ScalingReason.METRICS_MISSING
+
+
+def test_bounds_win() -> None:
+    assert Run(policy(minReplicas=3)).sample(50).desired == 3
+    assert Run(policy(), replicas=9).sample(*[90] * 9).desired == 5
+    assert Run(policy(), replicas=5).sample(*[90] * 5).reason is ScalingReason.AT_MAXIMUM
+    assert Run(policy()).sample(1).reason is ScalingReason.AT_MINIMUM
+
+
+def test_all_metrics_must_be_low_but_any_may_scale_up() -> None:
+    both = policy(metrics=[{"type": "CPU"}, {"type": "Memory"}])
+
+    def judge(cpu: float, memory: float) -> Decision:
+        sample = Sample(
+            START, {MetricType.CPU: reading([cpu]), MetricType.MEMORY: reading([memory])}
+        )
+        return decide(both, Replicas(2, 1), Window((sample,)), ScalingState(), START)
+
+    assert judge(10, 90).reason is ScalingReason.PODS_PENDING
+    assert judge(10, 60).reason is ScalingReason.WITHIN_THRESHOLDS
+    assert judge(10, 10).reason is ScalingReason.STABILIZING
+
+
+def test_a_restart_keeps_the_window_when_the_gap_is_small() -> None:
+    run = Run(policy(), replicas=2)
+    for _ in range(10):
+        run.sample(10, 10)
+    run.window = Window(resumed_from=run.now)  # a new process: no samples, but the state from status
+    for _ in range(2):
+        assert run.sample(10, 10).action is ScalingAction.HOLD
+    assert run.sample(10, 10).action is ScalingAction.DOWN
+
+
+def test_a_restart_after_a_long_gap_starts_the_window_anew() -> None:
+    run = Run(policy(), replicas=2)
+    for _ in range(10):
+        run.sample(10, 10)
+    run.window = Window(resumed_from=run.now)
+    run.now += timedelta(seconds=100)
+    assert run.sample(10, 10).reason is ScalingReason.STABILIZING
+    assert run.state.stable_since == run.now
+
+
+CPU = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True), st.floats(0, 200))
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.1, 60), st.lists(CPU, min_size=0, max_size=4)), max_size=60),
+    st.integers(1, 3),
+    st.integers(3, 8),
+)
+def test_bounds_and_step_hold_whatever_the_metrics(
+    samples: list[tuple[float, list[float | None]]], lowest: int, highest: int
+) -> None:
+    run = Run(policy(minReplicas=lowest, maxReplicas=highest), replicas=lowest)
+    last_action: datetime | None = None
+    for seconds, cpu in samples:
+        before = run.replicas
+        decision = run.sample(*cpu, seconds=seconds)
+        assert lowest <= decision.desired <= highest
+        assert abs(decision.desired - before) <= 1
+        if decision.action is not ScalingAction.HOLD:
+            assert last_action is None or run.now - last_action >= timedelta(seconds=60)
+            last_action = run.now
+
+
+@given(st.floats(0, 1000), st.floats(0, 1000), st.integers(1, 5))
+def test_a_higher_metric_never_gives_fewer_replicas(low: float, high: float, replicas: int) -> None:
+    low, high = sorted((low, high))
+    desired = [
+        Run(policy(), replicas=replicas).sample(*[value] * replicas).desired for value in (low, high)
+    ]
+    assert desired[0] <= desired[1]
