@@ -12,7 +12,6 @@ from cluster.components import Component, Layout, flags
 from cluster.network import Subnet
 
 PROGRAMS = ("coredns", "metrics-server", "volume-provisioner")
-USERS = ("system:coredns", "system:metrics-server", "system:volume-provisioner")
 STORAGE_CLASS = "standard"
 METRICS_API = "v1beta1.metrics.k8s.io"
 _PROVISIONER = "ragops.dev/local-folder"
@@ -31,7 +30,6 @@ def corefile(layout: Layout, subnet: Subnet) -> str:
         kubeconfig {layout.config("coredns.kubeconfig")} ragops
         ttl 5
     }}
-    loop
 }}
 """
 

@@ -51,7 +51,7 @@ def write_files(place: Place, at: Addresses, *, names: Sequence[str]) -> pki.Aut
     front_proxy.client(_FRONT_PROXY, _FRONT_PROXY)
     etcd.server("etcd", ["IP:127.0.0.1"])
     etcd.client("etcd-client", "kube-apiserver")
-    pki.signing_key(place.pki / "service-accounts.key")
+    pki.signing_keys(place.pki, "service-accounts")
 
     for name in ("kube-controller-manager", "kube-scheduler"):
         client_kubeconfig(place, authority, at, name, f"system:{name}")
@@ -143,7 +143,7 @@ def _apiserver(layout: Layout, at: Addresses) -> Component:
         "enable-admission-plugins": "NodeRestriction",
         "allow-privileged": "true",
         "service-account-issuer": "https://kubernetes.default.svc.cluster.local",
-        "service-account-key-file": layout.pki("service-accounts.key"),
+        "service-account-key-file": layout.pki("service-accounts.pub"),
         "service-account-signing-key-file": layout.pki("service-accounts.key"),
         "requestheader-client-ca-file": layout.pki("front-proxy-ca.crt"),
         "requestheader-allowed-names": _FRONT_PROXY,

@@ -20,6 +20,7 @@ PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler
 _PORTS = ("api", "etcd", "etcd-peer", "kwok")
 # Below the range from which the kernel takes ports for outgoing connections.
 _PORT_RANGE = range(20000, 32000)
+POD_CIDR = "10.244.0.0/16"
 STORAGE_CLASS = "kwok-volume"
 _NODES = 3
 _NODE_STAGES = ("node/fast/node-initialize.yaml", "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml")
@@ -46,7 +47,7 @@ def create(
         api_port=ports["api"],
         etcd_port=ports["etcd"],
         etcd_peer_port=ports["etcd-peer"],
-        pod_cidr="10.244.0.0/16",
+        pod_cidr=POD_CIDR,
         service_cidr="10.96.0.0/16",
         service_address="10.96.0.1",
         is_loopback=True,
@@ -101,6 +102,7 @@ def _kwok(layout: Layout, port: int, stages: Sequence[Path]) -> Component:
     options: dict[str, str | int] = {
         "kubeconfig": layout.config("kwok.kubeconfig"),
         "manage-all-nodes": "true",
+        "cidr": POD_CIDR,
         "node-ip": "127.0.0.1",
         "node-port": port,
         "server-address": f"127.0.0.1:{port}",

@@ -1,13 +1,12 @@
 """Make a cluster, find out how it fares, and take it away."""
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster import fake, kubeconfig, node, processes
+from cluster import fake, images, kubeconfig, node, processes
 from cluster.api import Api, condition
 from cluster.binaries import Built, programs
 from cluster.components import Plan, log_tail
@@ -76,8 +75,8 @@ def clear(place: Place) -> None:
     """End whatever runs of a cluster and remove whatever is left of it, however it ended."""
     processes.stop(place)
     cluster = Cluster.load(place)
-    if cluster and cluster.subnet is not None:
-        node.clear(place, cluster.subnet)
+    if cluster and cluster.profile == "node":
+        node.clear(cluster)
     shutil.rmtree(place.root)
 
 
@@ -158,11 +157,13 @@ def _start(place: Place, cluster: Cluster) -> None:
     alive: Callable[[], bool] = lambda: process.poll() is None  # noqa: E731
     api = Api.of(place, cluster)
     _wait(place, alive, "the supervisor", lambda: processes.supervisor(place) is not None)
-    if cluster.subnet is not None:
-        node.connect(place, cluster.subnet)
+    if cluster.profile == "node":
+        node.connect(place, cluster)
     for name in Plan.load(place).names():
         _wait(place, alive, name, lambda name=name: _is_up(place, name))  # type: ignore[misc]
         step(f"{name} is up")
+    if cluster.profile == "node":
+        images.load_pause(place)
     api.create(fake.objects() if cluster.profile == "fake" else node.objects(place, cluster))
     waiting = ""
     end = time.monotonic() + _START_SECONDS
@@ -207,4 +208,4 @@ def _missing(api: Api, cluster: Cluster) -> list[str]:
     nodes = (api.get("/api/v1/nodes") or {}).get("items", [])
     not_ready = [item["metadata"]["name"] for item in nodes if not condition(item, "Ready")]
     missing = [f"node {name} is not ready" for name in not_ready] if nodes else ["there is no node"]
-    return missing + (node.missing(api, cluster) if cluster.profile == "node" else [])
+    return missing + (node.missing(api) if cluster.profile == "node" else [])

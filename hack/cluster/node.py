@@ -1,15 +1,12 @@
 """The node profile: a real node in namespaces of its own, with containerd, kubelet and kube-proxy."""
 
-import json
-import os
-from pathlib import Path
 from typing import Any
 
-from cluster import addons, cgroups, controlplane, processes
+from cluster import addons, cgroups, controlplane, images, nodeconfig, processes
 from cluster.api import Api, condition
 from cluster.binaries import Built
-from cluster.components import Component, Layout, NodePlan, Plan, flags
-from cluster.controlplane import Addresses
+from cluster.components import Layout, NodePlan, Plan
+from cluster.controlplane import Addresses, client_kubeconfig
 from cluster.errors import ClusterError
 from cluster.network import Subnet
 from cluster.nodeinit import NODE_BIN, NODE_STATE
@@ -20,9 +17,6 @@ PROGRAMS = (
     *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"),
     *("pause", *addons.PROGRAMS),
 )
-PAUSE_IMAGE = "localhost/ragops/pause:1"
-_CONTAINERD = "/run/containerd/containerd.sock"
-_DOMAIN = "cluster.local"
 
 
 def node_name(cluster_name: str) -> str:
@@ -47,31 +41,37 @@ def create(place: Place, programs: dict[str, Built]) -> Cluster:
     # From here on clear() finds the link.
     cluster.save(place)
     cgroups.create(cgroups.name(subnet.number))
-    _write_files(place, at, subnet, programs)
-    name = node_name(place.name)
     layout = Layout(NODE_STATE, NODE_BIN, programs)
+    name = node_name(place.name)
+    _write_files(place, layout, at, subnet)
+    images.write_pause_archive(place, programs["pause"].path)
     etcd, apiserver, controllers = controlplane.stages(layout, at)
-    node_stage = (_kubelet(layout, name), _kube_proxy(layout), *addons.components(layout, subnet, name))
+    workers = (nodeconfig.kubelet(layout, subnet, name), nodeconfig.kube_proxy(layout))
     Plan(
-        stages=((*etcd, _containerd_component(layout)), apiserver, (*controllers, *node_stage)),
+        stages=(
+            (*etcd, nodeconfig.containerd(layout)),
+            apiserver,
+            (*controllers, *workers, *addons.components(layout, subnet, name)),
+        ),
         authority=layout.pki("ca.crt"),
         node=NodePlan(name, f"{subnet.node}/24", subnet.host, str(programs["kubelet"].bin_folder)),
     ).save(place)
     return cluster
 
 
-def connect(place: Place, number: int) -> None:
+def connect(place: Place, cluster: Cluster) -> None:
     """Link the node, whose supervisor runs, to its host."""
     pid = processes.supervisor(place)
     if pid is None:
         raise ClusterError("the supervisor ended before the node got its network link")
-    Subnet(number).connect(pid)
+    _subnet(cluster).connect(pid)
 
 
-def clear(place: Place, number: int) -> None:
+def clear(cluster: Cluster) -> None:
     """Remove what outlives the node's processes: cgroups, and the link if it was never handed over."""
-    Subnet(number).disconnect()
-    cgroups.remove(cgroups.name(number))
+    subnet = _subnet(cluster)
+    subnet.disconnect()
+    cgroups.remove(cgroups.name(subnet.number))
 
 
 def objects(place: Place, cluster: Cluster) -> list[dict[str, Any]]:
@@ -79,7 +79,36 @@ def objects(place: Place, cluster: Cluster) -> list[dict[str, Any]]:
     return addons.objects(_subnet(cluster), place.pki / "ca.crt")
 
 
-def missing(api: Api, cluster: Cluster) -> list[str]:
-    """What the node's add-ons still lack, in words."""
+def missing(api: Api) -> list[str]:
+    """What the add-ons still lack, in words."""
     service = api.get(f"/apis/apiregistration.k8s.io/v1/apiservices/{addons.METRICS_API}")
     return [] if condition(service, "Available") else ["the resource metrics API is not available"]
+
+
+def _subnet(cluster: Cluster) -> Subnet:
+    if cluster.subnet is None:
+        raise ClusterError(f"cluster {cluster.name} has profile {cluster.profile}, and thus no node")
+    return Subnet(cluster.subnet)
+
+
+def _write_files(place: Place, layout: Layout, at: Addresses, subnet: Subnet) -> None:
+    name = node_name(place.name)
+    authority = controlplane.write_files(place, at, names=(name,))
+    authority.server("kubelet", [f"DNS:{name}", f"IP:{subnet.node}"])
+    authority.server("metrics-server", ["DNS:metrics-server.kube-system.svc"])
+    client_kubeconfig(place, authority, at, "kubelet", f"system:node:{name}", ["system:nodes"])
+    client_kubeconfig(place, authority, at, "kube-proxy", "system:kube-proxy")
+    for program in addons.PROGRAMS:
+        # Full rights, under a name of their own in the audit log: there is nothing here to protect from them.
+        client_kubeconfig(place, authority, at, program, f"system:{program}", ["system:masters"])
+    files = {
+        "containerd.toml": nodeconfig.containerd_config(layout, cni_folder()),
+        "cni/10-ragops.conflist": nodeconfig.cni_config(subnet),
+        "kubelet.json": nodeconfig.kubelet_config(layout, subnet, cgroups.name(subnet.number)),
+        "kube-proxy.json": nodeconfig.kube_proxy_config(layout, subnet, name),
+        "Corefile": addons.corefile(layout, subnet),
+        # What pods with dnsPolicy Default get.
+        "resolv.conf": f"nameserver {subnet.node}\n",
+    }
+    for file, content in files.items():
+        write_atomically(place.config / file, content)

@@ -44,25 +44,25 @@ def _mount(place: Place, bin_folder: Path) -> None:
     # Made aside and moved: the folders to show in it may themselves lie below /run.
     memory = place.node / "run"
     memory.mkdir(parents=True, exist_ok=True)
-    run(["mount", "-t", "tmpfs", "-o", "mode=755", "ragops-run", memory])
+    run(["mount", "--no-mtab", "-t", "tmpfs", "-o", "mode=755", "ragops-run", memory])
     for source, target in ((place.root, NODE_STATE), (bin_folder, NODE_BIN)):
         seen = memory / target.relative_to("/run")
         seen.mkdir(parents=True)
-        run(["mount", "--bind", source, seen])
-    run(["mount", "--move", memory, "/run"])
+        run(["mount", "--no-mtab", "--bind", source, seen])
+    run(["mount", "--no-mtab", "--move", memory, "/run"])
     for target, mode in (("/var/lib", 0o755), ("/var/log", 0o755), ("/tmp", 0o1777)):
         source = NODE_STATE / "node" / target.strip("/").replace("/", "-")
         source.mkdir(exist_ok=True)
         source.chmod(mode)
-        run(["mount", "--bind", source, target])
-    run(["mount", "-t", "proc", "proc", "/proc"])
+        run(["mount", "--no-mtab", "--bind", source, target])
+    run(["mount", "--no-mtab", "-t", "proc", "proc", "/proc"])
     for setting in _KERNEL_SETTINGS:
         own = Path("/run/ragops/kernel", setting)
         own.parent.mkdir(parents=True, exist_ok=True)
         own.write_text(Path("/proc/sys", setting).read_text())
-        run(["mount", "--bind", own, Path("/proc/sys", setting)])
+        run(["mount", "--no-mtab", "--bind", own, Path("/proc/sys", setting)])
     # The kubelet, containerd and the pods' volumes see each other's mounts; the host sees none of them.
-    run(["mount", "--make-rshared", "/"])
+    run(["mount", "--no-mtab", "--make-rshared", "/"])
 
 
 def _network(plan: NodePlan) -> None:

@@ -51,11 +51,11 @@ class Authority:
         return _create(self.folder, name, subject, ("extendedKeyUsage=clientAuth",), self.pair)
 
 
-def signing_key(path: Path) -> Path:
-    """Make the key that signs service account tokens."""
-    command = ("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-out", path)
-    run(command)
-    return path
+def signing_keys(folder: Path, name: str) -> None:
+    """Make the key ``name``.key that signs service account tokens, and ``name``.pub that checks them."""
+    key = folder / f"{name}.key"
+    run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-out", key])
+    run(["openssl", "pkey", "-in", key, "-pubout", "-out", folder / f"{name}.pub"])
 
 
 def _create(

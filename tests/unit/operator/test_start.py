@@ -192,6 +192,7 @@ def test_the_credentials_come_first_and_again_only_when_pods_miss_them() -> None
 
 def test_a_failed_write_is_told_in_status() -> None:
     world = World(rag_of(six()))
+    world.step()
     world.failures = {"generation": ApplyFailure("NameTaken", "Service demo-generation exists")}
     world.step()
     assert world.service("generation").startup.reason == "NameTaken"

@@ -1,0 +1,55 @@
+# The two commands that matter: `make demo` and `make test`. Both set up what they need on a bare machine.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+CLUSTER ?= local
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.PHONY: help demo down test lint unit cluster-tests service-tests e2e images generate lock clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## a real Kubernetes here, ragops on it, documents in, questions answered (CLUSTER=kind for kind)
+	@$(PY) hack/demo up --cluster $(CLUSTER)
+
+down: ## remove the demo cluster and all traces of it
+	@$(if $(wildcard $(PY)),$(PY),python3) hack/demo down --cluster $(CLUSTER)
+
+test: $(READY) ## everything that CI runs
+	@$(PY) hack/phases lint unit service-tests cluster-tests e2e
+
+lint: $(READY) ## style, types, layers, generated files, policy of chart and manifests
+	@hack/lint
+
+unit: $(READY) ## pure functions: seconds
+	@$(VENV)/bin/pytest tests/unit
+
+service-tests: $(READY) ## the data plane against a real PostgreSQL and the real model
+	@$(VENV)/bin/pytest tests/services
+
+cluster-tests: $(READY) ## the API and the operator against a real control plane with fake pods
+	@$(VENV)/bin/pytest tests/cluster -m "not node"
+
+e2e: $(READY) ## everything on a real kubelet; needs root
+	@$(VENV)/bin/pytest tests/cluster -m node
+	@$(VENV)/bin/pytest tests/e2e
+
+images: ## build all images with docker or buildah
+	@images/build all
+
+generate: $(READY) ## CRD, chart copies, manifests and reference from the models
+	@$(PY) hack/generate
+	@$(PY) hack/policy/manifests.py
+
+lock: $(READY) ## pin all dependencies anew
+	@hack/lock
+
+$(READY): pyproject.toml requirements.txt hack/setup
+	@hack/setup $(VENV)
+	@touch $@
+
+clean: ## remove the virtual environment and caches in the checkout
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

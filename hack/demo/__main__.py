@@ -1,0 +1,88 @@
+"""`make demo`: a real Kubernetes on this machine, ragops on it, documents in, questions answered."""
+
+import argparse
+import os
+import sys
+
+from asking import api, ask, questions, upload
+from providers import IMAGES, Provider, documents, image, provider
+from shell import DemoError, capture, step, stream
+from watching import watch_start
+
+NAMESPACE = "default"
+NAME = "quickstart"
+
+
+def up(cluster: Provider) -> None:
+    """The whole demo. Safe to run again: what is there already is kept."""
+    with step("A Kubernetes cluster (the first time its binaries are built from source: 15 to 20 minutes)"):
+        cluster.up()
+    with step("Images"):
+        cluster.load_images()
+    with step("helm install ragops"):
+        install(cluster)
+    with step(f"kubectl apply -f examples/{NAME}.yaml"):
+        stream(cluster.kubectl, "-n", NAMESPACE, "apply", "-f", f"examples/{NAME}.yaml")
+        watch_start(cluster.kubectl, NAMESPACE, NAME)
+    with api(cluster.kubectl, NAMESPACE, f"{NAME}-api") as client:
+        with step("Documents"):
+            upload(client, documents())
+        with step("Questions"):
+            for question in questions():
+                ask(client, question)
+    farewell(cluster)
+
+
+def install(cluster: Provider) -> None:
+    """Installs or upgrades the chart with the images built here."""
+    values = [
+        part
+        for name in IMAGES
+        for part in (
+            "--set",
+            f"images.{name}.repository={image(name).rsplit(':', 1)[0]},images.{name}.tag=dev",
+        )
+    ]
+    # helm leaves CRDs alone on an upgrade.
+    stream(cluster.kubectl, "apply", "--server-side", "-f", "crds")
+    stream(
+        *(cluster.helm, "upgrade", "--install", "ragops", "charts/ragops"),
+        *("--namespace", "ragops-system", "--create-namespace", "--wait", "--timeout", "5m"),
+        *values,
+    )
+
+
+def farewell(cluster: Provider) -> None:
+    """What there is now, and how to go on."""
+    print(f"\n{capture(cluster.kubectl, '-n', NAMESPACE, 'get', 'rag')}")
+    kubectl = cluster.kubectl if os.sep in cluster.kubectl else "kubectl"
+    print(f"""How to go on:
+  {kubectl} describe rag {NAME}
+  {kubectl} get rag {NAME} -o yaml
+  {kubectl} port-forward service/{NAME}-api 8080 &
+  curl -F file=@README.md http://127.0.0.1:8080/v1/documents
+  curl -H 'Content-Type: application/json' -d '{{"question": "What is ragops?"}}' http://127.0.0.1:8080/v1/query
+  {kubectl} apply -f examples/autoscaling.yaml
+  make down""")
+
+
+def main() -> int:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(prog="hack/demo", description=__doc__)
+    parser.add_argument("action", choices=["up", "down"])
+    parser.add_argument("--cluster", default="local", help="local (default) or kind")
+    arguments = parser.parse_args()
+    try:
+        chosen = provider(arguments.cluster)
+        if arguments.action == "up":
+            up(chosen)
+        else:
+            chosen.down()
+    except DemoError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
