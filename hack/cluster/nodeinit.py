@@ -50,11 +50,11 @@ def _mount(place: Place, bin_folder: Path) -> None:
         seen.mkdir(parents=True)
         run(["mount", "--no-mtab", "--bind", source, seen])
     run(["mount", "--no-mtab", "--move", memory, "/run"])
-    for target, mode in (("/var/lib", 0o755), ("/var/log", 0o755), ("/tmp", 0o1777)):
-        source = NODE_STATE / "node" / target.strip("/").replace("/", "-")
-        source.mkdir(exist_ok=True)
-        source.chmod(mode)
-        run(["mount", "--no-mtab", "--bind", source, target])
+    for hidden, mode in (("/var/lib", 0o755), ("/var/log", 0o755), ("/tmp", 0o1777)):
+        own = NODE_STATE / "node" / hidden.strip("/").replace("/", "-")
+        own.mkdir(exist_ok=True)
+        own.chmod(mode)
+        run(["mount", "--no-mtab", "--bind", own, hidden])
     run(["mount", "--no-mtab", "-t", "proc", "proc", "/proc"])
     for setting in _KERNEL_SETTINGS:
         own = Path("/run/ragops/kernel", setting)

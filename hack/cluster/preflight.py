@@ -24,13 +24,12 @@ _NODE = {
     "unshare": "util-linux",
     "nsenter": "util-linux",
     "mount": "mount",
-    "buildah": "buildah",
 }
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 
 def require(profile: Profile) -> None:
-    """Make sure a profile can run here, installing Debian packages for the node profile where they are missing.
+    """Make sure a profile can run here; for the node profile, install Debian packages that are missing.
 
     Raises ClusterError with all that is missing and how to get it.
     """
@@ -58,12 +57,15 @@ def cni_folder() -> Path:
     for folder in _CNI_FOLDERS:
         if all((folder / plugin).exists() for plugin in _CNI_PLUGINS):
             return folder
-    raise ClusterError(f"no CNI plug-ins in {', '.join(map(str, _CNI_FOLDERS))}: install containernetworking-plugins")
+    looked = ", ".join(map(str, _CNI_FOLDERS))
+    raise ClusterError(f"no CNI plug-ins in {looked}: install containernetworking-plugins")
 
 
 def _missing_packages(profile: Profile) -> list[str]:
     needed = _BOTH | (_NODE if profile == "node" else {})
     missing = {package for program, package in needed.items() if not shutil.which(program)}
+    if profile == "node" and not (shutil.which("docker") or shutil.which("buildah")):
+        missing.add("buildah")
     if profile == "node" and not any((folder / "ptp").exists() for folder in _CNI_FOLDERS):
         missing.add("containernetworking-plugins")
     return sorted(missing)
@@ -77,7 +79,7 @@ def _require_openssl_3() -> None:
 
 
 def _install(packages: list[str]) -> None:
-    """Install Debian packages without letting them start services (Debian's containerd would start its own)."""
+    """Install Debian packages, but start no services: containerd's package would start one."""
     step(f"installing Debian packages: {' '.join(packages)}")
     ours = not _POLICY.exists()
     if ours:
@@ -91,7 +93,8 @@ def _install(packages: list[str]) -> None:
             )
             # An update may fail for one unneeded source; the install tells whether that mattered.
             if done.returncode != 0 and command[0] == "install":
-                raise ClusterError(f"apt-get {' '.join(command)} failed:\n{(done.stderr or done.stdout)[-2000:]}")
+                output = (done.stderr or done.stdout)[-2000:]
+                raise ClusterError(f"apt-get {' '.join(command)} failed:\n{output}")
     finally:
         if ours:
             _POLICY.unlink()

@@ -14,9 +14,10 @@ from cluster.errors import ClusterError
 from cluster.state import Place
 from cluster.supervisor import Status
 
-# Namespaces of its own: ending the supervisor, their first process, ends all in them and unmounts all in them.
+# Namespaces of its own: when the supervisor, their first process, ends, all in them ends and is unmounted.
+# Of the host's mounts and unmounts the node learns ("slave"), or it would keep alive what the host let go.
 _NAMESPACES = (
-    *("unshare", "--fork", "--kill-child", "--mount", "--propagation", "private"),
+    *("unshare", "--fork", "--kill-child", "--mount", "--propagation", "slave"),
     *("--pid", "--net", "--uts", "--ipc", "--"),
 )
 _PACKAGE = Path(__file__).resolve().parent
@@ -80,7 +81,7 @@ def stop(place: Place) -> None:
 
 
 def _children(place: Place, supervisor_pid: int) -> list[int]:
-    """Handles of the components. A node's have ids of its own namespace, and end before its supervisor does."""
+    """Handles of the components. Not of a node's: their ids mean nothing here, and they end with its own."""
     handles = []
     for process in Status.load(place).processes.values():
         try:

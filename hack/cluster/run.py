@@ -21,7 +21,7 @@ def run(
 
     ``env`` is added to this process' environment; ``timeout`` is in seconds.
 
-    Raises ClusterError with the command and the end of its output when it is missing, fails or takes too long.
+    Raises ClusterError, with the end of the output, when the command is missing, fails or takes too long.
     """
     argv = [str(part) for part in command]
     try:

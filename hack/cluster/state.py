@@ -1,5 +1,6 @@
 """Where a cluster keeps its files, and the record of what it is."""
 
+import hashlib
 import json
 import os
 import re
@@ -31,9 +32,14 @@ class Place:
         """The place of a cluster with this name, which need not exist. Raises ClusterError for a bad name."""
         if not _NAME.fullmatch(name):
             raise ClusterError(
-                f"cluster name {name!r} is not usable: at most 30 lower-case letters, digits and inner hyphens"
+                f"cluster name {name!r} is not usable: at most 30 lower-case letters, digits, inner hyphens"
             )
         return cls(name, clusters_folder() / name)
+
+    @property
+    def identity(self) -> str:
+        """Unique among all clusters of this machine, whoever made them: marks what they share of it."""
+        return f"ragops-{self.name}-{hashlib.sha256(str(self.root).encode()).hexdigest()[:8]}"
 
     @property
     def lock(self) -> Path:
@@ -103,6 +109,11 @@ class Cluster:
     """Node profile: the number that all of its addresses and device names carry."""
     ports: dict[str, int]
     """Fake profile: the loopback port of each component."""
+
+    @property
+    def has_metrics(self) -> bool:
+        """Whether it serves the resource metrics API."""
+        return self.profile == "node" or "metrics-server" in self.ports
 
     def save(self, place: Place) -> None:
         """Write the record."""

@@ -1,9 +1,10 @@
-"""The process that runs a cluster's components: starts them in order, restarts what dies, stops them in order.
+"""The process that runs a cluster's components: starts and stops them in order, restarts what dies.
 
 In the node profile it is process 1 of the node's own namespaces, so whatever ends it ends the whole node. In
 the fake profile each component asks the kernel to be killed with it.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -71,7 +72,8 @@ def supervise(place: Place) -> None:
 def claim(place: Place) -> int:
     """Mark this process as the supervisor of the cluster; returns the open lock file."""
     lock = os.open(place.supervisor, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    # Not refused at once: those who ask whether a supervisor lives take the lock, too, for a moment.
+    fcntl.flock(lock, fcntl.LOCK_EX)
     os.ftruncate(lock, 0)
     # /proc is still the host's, so this is the process id that the host knows.
     os.write(lock, os.readlink("/proc/self").encode())
@@ -106,7 +108,8 @@ class Supervisor:
         self._status.started = not self._stopping
         self._save()
         while not self._stopping:
-            self._turn(None)
+            waiting = not all(self._is_ready(component) for component in self._components.values())
+            self._turn(_PROBE_SECONDS if waiting else None)
         self._stop()
 
     def _stop_signal(self, *_: object) -> None:
@@ -125,10 +128,8 @@ class Supervisor:
         due = [at - now for at in self._restart_at.values()]
         waits = due + ([seconds] if seconds is not None else [])
         select.select([self._wakeup], [], [], max(0.0, min(waits)) if waits else None)
-        try:
+        with contextlib.suppress(BlockingIOError):
             os.read(self._wakeup, 4096)
-        except BlockingIOError:
-            pass
         self._reap()
         for name in [name for name, at in self._restart_at.items() if at <= time.monotonic()]:
             if not self._stopping:

@@ -5,7 +5,7 @@ import os
 import sys
 
 from asking import api, ask, questions, upload
-from providers import IMAGES, Provider, documents, image, provider
+from providers import IMAGES, Provider, documents, provider
 from shell import DemoError, capture, step, stream
 from watching import watch_start
 
@@ -18,9 +18,9 @@ def up(cluster: Provider) -> None:
     with step("A Kubernetes cluster (the first time its binaries are built from source: 15 to 20 minutes)"):
         cluster.up()
     with step("Images"):
-        cluster.load_images()
+        references = cluster.load_images()
     with step("helm install ragops"):
-        install(cluster)
+        install(cluster, references)
     with step(f"kubectl apply -f examples/{NAME}.yaml"):
         stream(cluster.kubectl, "-n", NAMESPACE, "apply", "-f", f"examples/{NAME}.yaml")
         watch_start(cluster.kubectl, NAMESPACE, NAME)
@@ -33,21 +33,17 @@ def up(cluster: Provider) -> None:
     farewell(cluster)
 
 
-def install(cluster: Provider) -> None:
+def install(cluster: Provider, references: list[str]) -> None:
     """Installs or upgrades the chart with the images built here."""
-    values = [
-        part
-        for name in IMAGES
-        for part in (
-            "--set",
-            f"images.{name}.repository={image(name).rsplit(':', 1)[0]},images.{name}.tag=dev",
-        )
-    ]
+    values: list[str] = []
+    for name, reference in zip(IMAGES, references, strict=True):
+        repository, _, tag = reference.rpartition(":")
+        values += ["--set", f"images.{name}.repository={repository},images.{name}.tag={tag}"]
     # helm leaves CRDs alone on an upgrade.
-    stream(cluster.kubectl, "apply", "--server-side", "-f", "crds")
+    stream(cluster.kubectl, "apply", "--server-side", "--force-conflicts", "-f", "crds")
     stream(
         *(cluster.helm, "upgrade", "--install", "ragops", "charts/ragops"),
-        *("--namespace", "ragops-system", "--create-namespace", "--wait", "--timeout", "5m"),
+        *("--namespace", "ragops-system", "--create-namespace", "--wait", "--timeout", "3m"),
         *values,
     )
 

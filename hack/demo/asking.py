@@ -18,7 +18,16 @@ WIDTH = 96
 @contextmanager
 def api(kubectl: str, namespace: str, service: str) -> Iterator[httpx.Client]:
     """A client of the API through `kubectl port-forward`."""
-    command = [kubectl, "-n", namespace, "port-forward", "--address", "127.0.0.1", f"service/{service}", ":8080"]
+    command = [
+        kubectl,
+        "-n",
+        namespace,
+        "port-forward",
+        "--address",
+        "127.0.0.1",
+        f"service/{service}",
+        ":8080",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             assert process.stdout is not None

@@ -11,11 +11,6 @@ from shell import ROOT, DemoError, capture, stream
 IMAGES: Final = ("operator", "services", "postgres")
 
 
-def image(name: str) -> str:
-    """The reference of an image that images/build makes."""
-    return f"localhost/ragops/{name}:dev"
-
-
 class Provider(Protocol):
     """A way to get a cluster."""
 
@@ -25,8 +20,8 @@ class Provider(Protocol):
     def up(self) -> None:
         """Makes the cluster, or does nothing when it runs; kubectl's current context is then its."""
 
-    def load_images(self) -> None:
-        """Builds the images and brings them into the node."""
+    def load_images(self) -> list[str]:
+        """Builds the images and brings them into the node. Returns their references, in order of IMAGES."""
 
     def down(self) -> None:
         """Removes the cluster."""
@@ -47,10 +42,11 @@ class Local:
         paths = capture(sys.executable, "hack/cluster", "binaries", "kubectl", "helm").split()
         self.kubectl, self.helm = paths[-2], paths[-1]
 
-    def load_images(self) -> None:
+    def load_images(self) -> list[str]:
         """Builds with buildah and imports into the node's containerd."""
-        stream("images/build", "--builder", "buildah", *IMAGES)
-        self._cluster("load-image", "--name", self.NAME, *map(image, IMAGES))
+        references = capture("images/build", "--builder", "buildah", *IMAGES, show_errors=True).split()
+        self._cluster("load-image", "--name", self.NAME, *references)
+        return references
 
     def down(self) -> None:
         """Removes the cluster and all traces of it."""
@@ -68,7 +64,9 @@ class Kind:
     def __init__(self) -> None:
         missing = [tool for tool in ("docker", "kind", "kubectl", "helm") if shutil.which(tool) is None]
         if missing:
-            raise DemoError(f"CLUSTER=kind needs {', '.join(missing)}: install it, or use `make demo` without kind")
+            raise DemoError(
+                f"CLUSTER=kind needs {', '.join(missing)}: install it, or use `make demo` without kind"
+            )
         if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
             raise DemoError("no Docker engine answers: start Docker, or use `make demo` without CLUSTER=kind")
         self.kubectl = "kubectl"
@@ -80,10 +78,11 @@ class Kind:
             stream("kind", "create", "cluster", "--name", self.NAME, "--config", ROOT / "kind-config.yaml")
         stream("kubectl", "config", "use-context", f"kind-{self.NAME}")
 
-    def load_images(self) -> None:
+    def load_images(self) -> list[str]:
         """Builds with Docker and loads into the kind node."""
-        stream("images/build", "--builder", "docker", *IMAGES)
-        stream("kind", "load", "docker-image", "--name", self.NAME, *map(image, IMAGES))
+        references = capture("images/build", "--builder", "docker", *IMAGES, show_errors=True).split()
+        stream("kind", "load", "docker-image", "--name", self.NAME, *references)
+        return references
 
     def down(self) -> None:
         """Deletes the kind cluster."""
@@ -104,4 +103,8 @@ def provider(name: str) -> Provider:
 def documents() -> list[Path]:
     """The documents that the demo uploads."""
     folder = ROOT / "examples" / "documents"
-    return sorted(path for path in folder.iterdir() if path.suffix in (".pdf", ".docx", ".html", ".md") and path.stem != "README")
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix in (".pdf", ".docx", ".html", ".md") and path.stem != "README"
+    )

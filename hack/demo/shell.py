@@ -1,10 +1,9 @@
 """Running other programs, with their output indented under the step that they belong to."""
 
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,34 +14,32 @@ class DemoError(Exception):
     """The demo cannot go on; the message says what to do."""
 
 
-def stream(*command: str | Path, env: Mapping[str, str] | None = None) -> None:
+def stream(*command: str | Path) -> None:
     """Runs a program in the project's folder, its output indented. Raises DemoError when it fails."""
+    _run(command, lambda line: print(f"   {line}", flush=True), subprocess.STDOUT)
+
+
+def capture(*command: str | Path, show_errors: bool = False) -> str:
+    """Runs a program and returns what it printed. Raises DemoError when it fails.
+
+    `show_errors`: what it says on its error output is progress, shown as it comes.
+    """
+    lines: list[str] = []
+    _run(command, lines.append, None if show_errors else subprocess.STDOUT)
+    return "\n".join(lines)
+
+
+def _run(command: Sequence[str | Path], take: Callable[[str], None], errors: int | None) -> None:
     arguments = [str(part) for part in command]
     with subprocess.Popen(
-        arguments,
-        cwd=ROOT,
-        env={**os.environ, **(env or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
+        arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True, errors="replace"
     ) as process:
         assert process.stdout is not None
+        last = ""
         for line in process.stdout:
-            print(f"   {line.rstrip()}", flush=True)
+            take(last := line.rstrip())
     if process.returncode:
-        raise DemoError(f"this command failed: {' '.join(arguments)}")
-
-
-def capture(*command: str | Path, env: Mapping[str, str] | None = None) -> str:
-    """Runs a program and returns what it printed. Raises DemoError with its error output when it fails."""
-    arguments = [str(part) for part in command]
-    done = subprocess.run(
-        arguments, cwd=ROOT, env={**os.environ, **(env or {})}, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise DemoError(f"this command failed: {' '.join(arguments)}\n{done.stderr.strip()}")
-    return done.stdout
+        raise DemoError(f"this command failed: {' '.join(arguments)}\n{last}")
 
 
 @contextmanager

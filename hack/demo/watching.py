@@ -1,4 +1,4 @@
-"""Shows the start of a RAGDeployment live: each service, what it waits for, since when, and when it is ready."""
+"""Shows the start of a RAGDeployment live: each service, what it waits for, since when, when it is ready."""
 
 import json
 import sys

@@ -1,7 +1,7 @@
-"""Writes what is generated from the models: the CRD, twice, and its reference page.
+"""Writes what is generated from the models: the CRD, for kubectl and for Helm, and its reference page.
 
-    python3 hack/generate            write the files
-    python3 hack/generate --check    write nothing; exit 1 and name the files that would change
+python3 hack/generate            write the files
+python3 hack/generate --check    write nothing; exit 1 and name the files that would change
 """
 
 import argparse
@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from reference import reference
-
 from ragops.api.crd import crd
+from reference import reference
 
 ROOT = Path(__file__).resolve().parents[2]
 CRD_FILE = "ragops.dev_ragdeployments.yaml"

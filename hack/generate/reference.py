@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ragops.api.base import Model, nested_model
+from ragops.api.base import PATTERN_MEANINGS, Model, nested_model
 from ragops.api.crd import open_api_schema
 from ragops.api.defaults import DEFAULT_DEPENDENCIES, DEFAULT_RESOURCES
 from ragops.api.names import API_VERSION, KIND
-from ragops.api.problems import Reserved
 from ragops.api.rag import RAGDeployment
 
 Schema = dict[str, Any]
@@ -16,11 +15,10 @@ _INTRODUCTION = f"""\
 <!-- Generated from operator/ragops/api by `make generate`. Do not edit. -->
 # {KIND} ({API_VERSION})
 
-Every field of the custom resource. `kubectl explain rag.spec` shows the same on a cluster. Lists are bounded by
-their number of items, texts by their number of characters.
+Every field of the custom resource. `kubectl explain rag.spec` shows the same on a cluster.
 
-A field marked *reserved* is part of the API, but not of this version: an object that sets it is stored, is not
-applied, and has the condition `Accepted=False` with the reason `NotImplemented`.
+What is *reserved for a later version* is part of the API, but not of this version: an object that sets it is
+stored, is not applied, and has the condition `Accepted=False` with the reason `NotImplemented`.
 """
 
 
@@ -33,13 +31,13 @@ def reference() -> str:
             "## Defaults by type\n",
             *_type_table(),
             "\n## Spec\n",
-            *_field_table(properties["spec"], "spec", _reserved_fields()),
+            *_field_table(properties["spec"], "spec"),
             "\n## Rules across fields\n",
-            "The API server refuses an object that breaks one of these, at the field named here; `ragops plan -f` "
-            "does so without a cluster. Changes that a rule forbids are told by the API server alone.\n",
+            "The API server refuses an object that breaks one of these, at the field named here. "
+            "`ragops plan -f` does so without a cluster, but for forbidden changes.\n",
             *_rule_list(RAGDeployment, ""),
             "\n## Status\n",
-            *_field_table(properties["status"], "status", {}),
+            *_field_table(properties["status"], "status"),
             "",
         ]
     )
@@ -59,16 +57,12 @@ def _type_table() -> Iterator[str]:
         )
 
 
-def _field_table(schema: Schema, path: str, reserved: dict[str, Reserved]) -> Iterator[str]:
+def _field_table(schema: Schema, path: str) -> Iterator[str]:
     yield "| Field | Type | Default | Bounds | Description |"
     yield "|---|---|---|---|---|"
     for field, value, required in _fields(schema, path):
         default = "required" if required else _default(value)
-        description = value.get("description", "").replace("|", "\\|").replace("<", "&lt;")
-        mark = reserved.get(field)
-        if mark is not None:
-            what = ", ".join(f"`{_literal(value)}`" for value in mark.values or ())
-            description += f" *Reserved{': ' + what if what else ''}.*"
+        description = value.get("description", "").replace("<", "&lt;")
         yield f"| `{field}` | {_type(value)} | {default} | {_bounds(value)} | {description} |"
 
 
@@ -93,7 +87,9 @@ def _type(schema: Schema) -> str:
 
 
 def _default(schema: Schema) -> str:
-    return f"`{_literal(schema['default'])}`" if schema.get("default") not in (None, {}) else ""
+    """Of an object nothing: its fields show theirs."""
+    default = schema.get("default")
+    return "" if default is None or isinstance(default, dict) else f"`{_literal(default)}`"
 
 
 def _literal(value: object) -> str:
@@ -108,39 +104,18 @@ def _bounds(schema: Schema) -> str:
         bounds.append(f"{schema.get('minItems', 0)}..{schema['maxItems']} items")
     if "maxLength" in schema:
         bounds.append(f"at most {schema['maxLength']} characters")
-    bounds += [rule["message"] for rule in schema.get("x-kubernetes-validations", ()) if "pattern" in schema]
+    if "pattern" in schema:
+        bounds.append(PATTERN_MEANINGS[schema["pattern"]])
     return ", ".join(bounds)
 
 
 def _rule_list(model: type[Model], path: str) -> Iterator[str]:
+    """The rules of a model and of the models in its fields."""
     for rule in model.cel:
         place = ".".join(part for part in (path, rule.at) if part)
         yield f"- {f'`{place}` ' if place else ''}{rule.message}."
-    for field, inner, here in _inner_models(model, path):
-        if field != "status":
-            yield from _rule_list(inner, here)
-
-
-def _reserved_fields() -> dict[str, Reserved]:
-    """The fields that are marked in the models, by path."""
-    found: dict[str, Reserved] = {}
-
-    def collect(model: type[Model], path: str) -> None:
-        for name, field in model.model_fields.items():
-            marks = [mark for mark in field.metadata if isinstance(mark, Reserved)]
-            found.update({f"{path}.{field.alias}".lstrip("."): mark for mark in marks})
-            assert len(marks) <= 1, f"{name} is marked twice"
-        for _, inner, here in _inner_models(model, path):
-            collect(inner, here)
-
-    collect(RAGDeployment, "")
-    return found
-
-
-def _inner_models(model: type[Model], path: str) -> Iterator[tuple[str, type[Model], str]]:
-    """The fields that hold models: name, model, path."""
-    for name, field in model.model_fields.items():
+    for field in model.model_fields.values():
         inner = nested_model(field.annotation)
         if inner is not None:
-            is_list = "list[" in str(field.annotation)
-            yield name, inner, f"{path}.{field.alias}".lstrip(".") + ("[]" if is_list else "")
+            items = "[]" if "list[" in str(field.annotation) else ""
+            yield from _rule_list(inner, f"{path}.{field.alias}{items}".lstrip("."))

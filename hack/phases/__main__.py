@@ -1,4 +1,4 @@
-"""Runs make targets one after the other, and prints how long each took. Usage: python hack/phases TARGET..."""
+"""Runs make targets one after the other, and prints the times. Usage: python hack/phases TARGET..."""
 
 import subprocess
 import sys

@@ -1,6 +1,5 @@
 """What is checked, and how the outcome is told: one line each, and the tool's own words where one fails."""
 
-import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -77,23 +76,10 @@ def _check_chart(report: Report, conform: Conform, name: str, scope: str, *value
 
 
 def _check_example(report: Report, conform: Conform, path: Path) -> None:
+    def plan() -> str:
+        return run([Path(sys.executable).with_name("ragops"), "plan", "-f", path, "-o", "yaml"])
+
     name = f"examples/{path.name}"
     report.check(f"{name}: kubeconform", partial(conform, path.read_text()))
-    if (ragops := _planner()) is None:
-        print(f"skip {name}, planned: this Python environment has no `ragops plan`")
-        return
-
-    def plan() -> str:
-        return run([ragops, "plan", "-f", path, "-o", "yaml"])
-
     report.check(f"{name}, planned: kubeconform", lambda: conform(plan()))
     report.check(f"{name}, planned: kube-score", lambda: score(plan(), _CHILDREN))
-
-
-def _planner() -> Path | None:
-    """The ragops command of this Python environment, where it can plan."""
-    ragops = Path(sys.executable).with_name("ragops")
-    if not ragops.exists():
-        return None
-    found = subprocess.run([ragops, "plan", "--help"], capture_output=True, check=False)
-    return ragops if found.returncode == 0 else None

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from processes import REPOSITORY, Postgres, Service, postgres, service
+from tests.services.processes import REPOSITORY, Postgres, Service, postgres, service
 
 EXAMPLES = REPOSITORY / "examples" / "documents"
 
@@ -63,7 +63,12 @@ def upload(client: httpx.Client, name: str, content: bytes) -> httpx.Response:
 
 
 def example_files() -> list[Path]:
-    names = ("operations-handbook.pdf", "driver-training.docx", "fares-and-tickets.html", "maintenance-manual.md")
+    names = (
+        "operations-handbook.pdf",
+        "driver-training.docx",
+        "fares-and-tickets.html",
+        "maintenance-manual.md",
+    )
     return [EXAMPLES / name for name in names]
 
 

@@ -60,7 +60,9 @@ class Postgres:
 
     def start(self, password: str = PASSWORD) -> None:
         """Starts the server and waits until it lets the role in."""
-        account = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []} if os.geteuid() == 0 else {}
+        account = (
+            {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []} if os.geteuid() == 0 else {}
+        )
         environment = {
             "PATH": f"{postgres_binaries()}:{os.environ['PATH']}",
             "POSTGRES_PASSWORD": password,
@@ -109,7 +111,8 @@ class Postgres:
 
 @contextmanager
 def postgres() -> Iterator[Postgres]:
-    """A server with its data, gone at the end. Not under pytest's own directory, which other users cannot enter."""
+    """A server with its data, gone at the end. Not under pytest's own directory, which other users cannot
+    enter."""
     directory = Path(tempfile.mkdtemp(prefix="ragops-postgres-"))
     if os.geteuid() == 0:
         os.chown(directory, UNPRIVILEGED, UNPRIVILEGED)

@@ -77,7 +77,7 @@ class MetricSpec(Model):
             values=(MetricType.RESPONSE_TIME, MetricType.QUEUE_DEPTH, MetricType.ERROR_RATE),
         ),
     ]
-    """The metric."""
+    """The metric. ResponseTime, QueueDepth and ErrorRate are reserved for a later version."""
     up_above: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Scale up when the average is above this. Default by type: CPU 70, Memory 80, ResponseTime 2000,
     QueueDepth 100, ErrorRate 5."""

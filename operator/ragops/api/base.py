@@ -1,8 +1,8 @@
 """The base of all models: camelCase on the wire, immutable, unknown fields refused."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
+from string import ascii_letters
 from typing import Annotated, Any, ClassVar, Final, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
@@ -104,7 +104,7 @@ _UNITS: Final = {
 
 def quantity_value(quantity: str) -> Decimal:
     """The number that a Quantity stands for: cores for CPU, bytes for memory and storage."""
-    number = quantity.rstrip("mkMGTPEi")
+    number = quantity.rstrip(ascii_letters)
     return Decimal(number) * _UNITS[quantity.removeprefix(number)]
 
 
@@ -129,9 +129,3 @@ def nested_model(annotation: Any) -> type[Model] | None:
     if isinstance(annotation, type) and issubclass(annotation, Model):
         return annotation
     return next((found for part in get_args(annotation) if (found := nested_model(part))), None)
-
-
-def item_key(item: object) -> str | None:
-    """What tells an item of a list, in its wire form, from the others: its name or type, if it has one."""
-    key = item.get("name", item.get("type")) if isinstance(item, Mapping) else None
-    return key if isinstance(key, str) else None

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import cel
 
-from ragops.api.base import Model, item_key, nested_model, quantity_value
+from ragops.api.base import Model, nested_model, quantity_value
 from ragops.api.problems import Problem
 from ragops.api.rag import RAGDeployment
-from ragops.api.rules import ListMap, Rule
+from ragops.api.rules import Rule, list_key
 
 
 def violations(rag: RAGDeployment) -> Iterator[Problem]:
@@ -34,10 +34,11 @@ def _walk(model: type[Model], node: Mapping[str, Any], path: str) -> Iterator[Pr
         if isinstance(value, Mapping):
             yield from _walk(inner, value, here)
             continue
-        for list_map in (mark for mark in field.metadata if isinstance(mark, ListMap)):
-            yield from _duplicates(value, list_map.key, here)
+        unique = list_key(field)
+        if unique is not None:
+            yield from _duplicates(value, unique, here)
         for index, item in enumerate(value):
-            yield from _walk(inner, item, f"{here}[{item_key(item) or index}]")
+            yield from _walk(inner, item, f"{here}[{item[unique] if unique else index}]")
 
 
 def _duplicates(items: Sequence[Mapping[str, Any]], key: str, path: str) -> Iterator[Problem]:
@@ -48,9 +49,7 @@ def _duplicates(items: Sequence[Mapping[str, Any]], key: str, path: str) -> Iter
 
 
 def _message(rule: Rule, context: cel.Context) -> str:
-    if rule.culprit is None:
-        return rule.message
-    return f"{rule.message} ({_program(rule.culprit).execute(context)})"
+    return str(_program(rule.explain).execute(context)) if rule.explain else rule.message
 
 
 def _join(path: str, field: str) -> str:
@@ -73,5 +72,4 @@ _FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "isQuantity": lambda _: True,
     "asApproximateFloat": lambda quantity: float(quantity_value(quantity)),
     "isSorted": _is_sorted,
-    "join": lambda items, separator: separator.join(items),
 }

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from ragops.api.base import PATTERN_MEANINGS, Model, item_key, nested_model
+from ragops.api.base import PATTERN_MEANINGS, Model, nested_model
 from ragops.api.problems import InvalidRAG, Problem
 from ragops.api.rag import RAGDeployment
+from ragops.api.rules import list_key
 
 
 def parse(raw: Mapping[str, Any]) -> RAGDeployment:
@@ -32,15 +34,19 @@ def _problem(raw: Mapping[str, Any], details: ErrorDetails) -> Problem:
 
 
 def field_path(raw: object, location: Sequence[int | str]) -> str:
-    """The path of a field, list items by name (or type) where they have one: spec.services[api].env[A]."""
-    path = ""
+    """The path of a field, list items by their key where they have one: spec.services[api].env[A]."""
+    path, unique = "", None
+    model: type[Model] | None = RAGDeployment
     for step in location:
         if isinstance(step, int):
-            raw = raw[step] if isinstance(raw, Sequence) and step < len(raw) else None
-            path += f"[{item_key(raw) or step}]"
+            raw = raw[step] if isinstance(raw, Sequence) else None
+            key = raw.get(unique) if isinstance(raw, Mapping) else None
+            path += f"[{key if isinstance(key, str) else step}]"
         else:
             raw = raw.get(step) if isinstance(raw, Mapping) else None
             path += f".{step}" if path else step
+            field = _field(model, step)
+            unique, model = (list_key(field), nested_model(field.annotation)) if field else (None, None)
     return path
 
 
@@ -84,16 +90,18 @@ def _shown(value: object) -> str:
 
 
 def _did_you_mean(details: ErrorDetails) -> str:
-    known = _known_fields(details["loc"][:-1])
-    close = difflib.get_close_matches(str(details["loc"][-1]), known, n=1)
+    """The field that may have been meant. An unknown field is in an object, so its model is known."""
+    model: type[Model] | None = RAGDeployment
+    *parents, unknown = details["loc"]
+    for step in parents:
+        field = _field(model, step) if isinstance(step, str) else None
+        model = nested_model(field.annotation) if field else model
+    known = [field.alias or "" for field in model.model_fields.values()] if model else []
+    close = difflib.get_close_matches(str(unknown), known, n=1)
     return f"; did you mean {close[0]}?" if close else "; remove it, or correct its spelling or indentation"
 
 
-def _known_fields(location: Sequence[int | str]) -> list[str]:
-    """The names of the fields of the object at this place."""
-    model: type[Model] | None = RAGDeployment
-    for step in location:
-        if isinstance(step, str) and model is not None:
-            field = next((f for f in model.model_fields.values() if f.alias == step), None)
-            model = nested_model(field.annotation) if field is not None else None
-    return [field.alias or name for name, field in model.model_fields.items()] if model is not None else []
+def _field(model: type[Model] | None, name: str) -> FieldInfo | None:
+    """The field of this name on the wire."""
+    fields = model.model_fields.values() if model else ()
+    return next((field for field in fields if field.alias == name), None)

@@ -17,14 +17,14 @@ class Problem:
     """One fault of a RAGDeployment."""
 
     path: str
-    """The field, such as spec.services[retrieval].loadBalancing. Items of lists with names go by name."""
+    """The field, such as spec.services[retrieval].loadBalancing; list items by name. Empty for the object."""
     message: str
     """The fault and the mend, in one sentence."""
     reason: Reason = Reason.INVALID
     """Invalid: the object contradicts the API. NotImplemented: this version cannot do it yet."""
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}"
+        return f"{self.path}: {self.message}" if self.path else self.message
 
 
 class InvalidRAG(ValueError):

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ragops.api.base import DNS_LABEL, PATTERN_MEANINGS, LocalRef, Model, ServiceType
 from ragops.api.names import API_VERSION, KIND, MAX_CHILD_NAME
 from ragops.api.problems import Reserved
-from ragops.api.rules import Fault, ListMap, Rule
+from ragops.api.rules import ListMap, Rule
 from ragops.api.service import ServiceSpec
 from ragops.api.status import RAGStatus
 
@@ -33,33 +33,39 @@ class GatewaySpec(Model):
     enabled: Annotated[
         bool, Reserved("set it to false; the Services spread the connections over ready pods", values=(True,))
     ] = False
-    """Put the gateway between the stable Service names and the pods."""
+    """Put the gateway between the stable Service names and the pods. Reserved for a later version."""
     replicas: Annotated[int, Field(ge=1, le=10)] = 2
     """Gateway pods."""
 
 
+# A macro over a list of one is how CEL gives a value a name: the names are gathered once, not for each entry.
+_NAMES: Final = "[self.services.map(s, s.name)]"
+_LOST: Final = "has(s.dependsOn) && s.dependsOn.exists(d, !(d.name in names))"
+
+
 def _at_most_one(service_type: ServiceType, why: str) -> Rule:
-    these = f"self.services.filter(s, s.type == '{service_type}')"
+    fault = f"must have at most one {service_type}, since {why}; "
+    these = f"s.type == '{service_type}'"
     return Rule(
-        f"{these}.size() <= 1",
-        f"must have at most one {service_type}, since {why}; keep one",
+        f"self.services.filter(s, {these}).size() <= 1",
+        f"{fault}keep one",
         at="services",
-        culprit=f"{these}.map(s, s.name).join(', ')",
+        explain=f"self.services.map(s, {these}, '{fault}remove ' + s.name)[1]",
     )
 
 
 def _one_upstream(service_type: ServiceType) -> Rule:
     """An OrchestrationAPI calls one service of each type. Without dependsOn it depends on all."""
-    theirs = (
-        f"self.services.filter(o, o.type == '{service_type}' && "
-        "(!has(s.dependsOn) || s.dependsOn.exists(d, d.name == o.name)))"
+    torn = (
+        f"s.type == 'OrchestrationAPI' && self.services.filter(o, o.type == '{service_type}' && "
+        "(!has(s.dependsOn) || s.dependsOn.exists(d, d.name == o.name))).size() > 1"
     )
-    torn = f"s.type == 'OrchestrationAPI' && {theirs}.size() > 1"
+    fault, mend = "must give", f"only one {service_type} to call; name the one in its dependsOn"
     return Rule(
         f"!self.services.exists(s, {torn})",
-        f"must give an OrchestrationAPI only one {service_type} to call; name the one in its dependsOn",
+        f"{fault} an OrchestrationAPI {mend}",
         at="services",
-        culprit=f"self.services.filter(s, {torn})[0].name",
+        explain=f"self.services.map(s, {torn}, '{fault} ' + s.name + ' {mend}')[0]",
     )
 
 
@@ -68,13 +74,12 @@ class RAGSpec(Model):
 
     cel: ClassVar = (
         Rule(
-            "self.services.all(s, !has(s.dependsOn) || "
-            "s.dependsOn.all(d, self.services.exists(o, o.name == d.name)))",
+            f"{_NAMES}.all(names, !self.services.exists(s, {_LOST}))",
             "must have every service that a dependsOn names; correct the name or add the service",
             at="services",
-            culprit="self.services.filter(s, has(s.dependsOn)).map(s, s.dependsOn.filter(d, "
-            "!self.services.exists(o, o.name == d.name)).map(d, s.name + ' -> ' + d.name).join(', '))"
-            ".filter(names, names != '').join(', ')",
+            explain=f"{_NAMES}.map(names, self.services.map(s, {_LOST}, "
+            "s.dependsOn.map(d, !(d.name in names), 'must have ' + d.name + ', which dependsOn of ' + s.name"
+            " + ' names; correct the name or add the service')[0])[0])[0]",
         ),
         _at_most_one(ServiceType.VECTOR_STORE, "all services share its database"),
         _at_most_one(ServiceType.EMBEDDINGS, "vectors of different models never mix"),
@@ -87,7 +92,6 @@ class RAGSpec(Model):
             "must not have a service named like a VectorStore with -headless behind it, the name of that "
             "store's own Service; rename it",
             at="services",
-            fault=Fault.DUPLICATE,
         ),
     )
 
@@ -130,7 +134,8 @@ class RAGDeployment(Model):
             f"!self.spec.services.exists(s, {_TOO_LONG})",
             f"metadata.name and each service name must have {MAX_CHILD_NAME - 1} characters or fewer "
             "together, since Kubernetes objects are named after both; shorten one",
-            culprit=f"self.spec.services.filter(s, {_TOO_LONG})[0].name",
+            explain=f"self.spec.services.map(s, {_TOO_LONG}, 'metadata.name and the service name ' + s.name"
+            f" + ' must have {MAX_CHILD_NAME - 1} characters or fewer together; shorten one')[0]",
         ),
     )
 

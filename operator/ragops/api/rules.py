@@ -10,17 +10,17 @@ from enum import StrEnum
 from typing import Any
 
 from pydantic import GetJsonSchemaHandler
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 
 class Fault(StrEnum):
-    """The kinds of faults that the API server knows."""
+    """The kinds of faults that the API server knows. (It tells FieldValueDuplicate without the message.)"""
 
     INVALID = "FieldValueInvalid"
     FORBIDDEN = "FieldValueForbidden"
     REQUIRED = "FieldValueRequired"
-    DUPLICATE = "FieldValueDuplicate"
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,10 @@ class Rule:
     at: str = ""
     """The field that the fault is told at: its path on the wire, below the model."""
     fault: Fault = Fault.INVALID
-    culprit: str | None = None
-    """CEL for the name of what broke the rule in a list. Only told offline: the API server counts a text out
-    of a list as endless and refuses the expression as too costly."""
+    explain: str | None = None
+    """CEL for a message that names the culprit, evaluated where the rule fails. The whole text is put
+    together inside of `map`: of a text that has left a macro the API server knows no bound, so that adding to
+    it would cost too much."""
 
     @property
     def transition(self) -> bool:
@@ -49,7 +50,11 @@ class Rule:
     def to_schema(self) -> dict[str, str]:
         """The entry of x-kubernetes-validations."""
         schema = {"rule": self.cel, "message": self.message, "reason": self.fault.value}
-        return {**schema, "fieldPath": f".{self.at}"} if self.at else schema
+        if self.explain:
+            schema["messageExpression"] = self.explain
+        if self.at:
+            schema["fieldPath"] = f".{self.at}"
+        return schema
 
 
 def compare(left: str, operator: str, right: str) -> str:
@@ -89,6 +94,11 @@ class ListMap:
             "x-kubernetes-list-type": "map",
             "x-kubernetes-list-map-keys": [self.key],
         }
+
+
+def list_key(field: FieldInfo) -> str | None:
+    """The field that tells the items of this list apart; None for other lists and fields."""
+    return next((mark.key for mark in field.metadata if isinstance(mark, ListMap)), None)
 
 
 @dataclass(frozen=True)

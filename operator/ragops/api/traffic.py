@@ -106,6 +106,6 @@ class RolloutSpec(Model):
     ] = RolloutStrategy.ROLLING_UPDATE
     """The strategy. BlueGreen and Canary are reserved for a later version."""
     blue_green: Annotated[BlueGreenSpec | None, Reserved("remove the block")] = None
-    """Settings of strategy BlueGreen."""
+    """Settings of strategy BlueGreen. Reserved for a later version."""
     canary: Annotated[CanarySpec | None, Reserved("remove the block")] = None
-    """Settings of strategy Canary."""
+    """Settings of strategy Canary. Reserved for a later version."""

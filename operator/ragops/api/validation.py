@@ -8,6 +8,7 @@ follow, and what this version does not implement, which a later one accepts with
 
 import json
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from ragops.api.base import Model, ServiceType
 from ragops.api.blocks import EmbeddingsSpec
@@ -16,10 +17,11 @@ from ragops.api.evaluation import violations
 from ragops.api.parsing import parse
 from ragops.api.problems import InvalidRAG, Problem, Reason, Reserved
 from ragops.api.rag import RAGDeployment
+from ragops.api.rules import list_key
 
 __all__ = ["InvalidRAG", "Problem", "Reason", "parse", "problems"]
 
-BUNDLED_MODEL = "all-MiniLM-L6-v2"
+BUNDLED_MODEL: Final = EmbeddingsSpec().model
 """The embedding model inside the default image of type Embeddings."""
 
 
@@ -41,12 +43,9 @@ def _reserved(model: Model, path: str) -> Iterator[Problem]:
         elif isinstance(value, Model):
             yield from _reserved(value, here)
         elif isinstance(value, list):
-            for item in value:
-                yield from _reserved(item, f"{here}[{_key(item)}]")
-
-
-def _key(item: Model) -> str:
-    return str(getattr(item, "name", None) or getattr(item, "type", ""))
+            unique = list_key(field)
+            for index, item in enumerate(value):
+                yield from _reserved(item, f"{here}[{getattr(item, unique) if unique else index}]")
 
 
 def _foreign_models(rag: RAGDeployment) -> Iterator[Problem]:
@@ -64,9 +63,9 @@ def _foreign_models(rag: RAGDeployment) -> Iterator[Problem]:
 
 def _cycles(rag: RAGDeployment) -> Iterator[Problem]:
     """Each cycle once, at its first service in the order of the spec. An optional dependency closes a cycle
-    too: it delays no start, but health goes along it."""
+    too: it delays no start, but health goes along it. A service that needs itself breaks a rule already."""
     needs = {
-        service.name: [dependency.name for dependency in service.depends_on or []]
+        service.name: [needed.name for needed in service.depends_on or [] if needed.name != service.name]
         for service in resolve(rag).spec.services
     }
     reported: set[str] = set()

@@ -1,16 +1,25 @@
 """Requests to the API server: a small protocol, and its implementation on kubernetes.aio's dynamic client."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import aiohttp
+from kubernetes.aio.client import ApiClient
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.dynamic import DynamicClient
+from kubernetes.aio.dynamic.exceptions import ResourceNotFoundError
 from kubernetes.aio.dynamic.resource import Resource
 
 from ragops.api.names import API_VERSION, FIELD_MANAGER, KIND
-from ragops.cluster.errors import ClusterError, ConflictError, NotFoundError, UnavailableError
+from ragops.cluster.errors import (
+    ClusterError,
+    ConflictError,
+    NotFoundError,
+    NotServedError,
+    UnavailableError,
+)
 from ragops.orchestration.observation import SCALER_MANAGER
 from ragops.resources.child import ChildRef, ref_of
 
@@ -61,6 +70,13 @@ class KubernetesCluster:
 
     def __init__(self, client: DynamicClient) -> None:
         self._client = client
+        self._resources: dict[tuple[str, str], Resource] = {}
+        self._discovery = asyncio.Lock()
+
+    @classmethod
+    async def connect(cls, client: ApiClient) -> "KubernetesCluster":
+        """Asks the API server what it serves. Raises UnavailableError when it does not answer."""
+        return cls(await _translated(DynamicClient(client)))  # type: ignore[no-untyped-call]
 
     async def list(
         self, api_version: str, kind: str, namespace: str | None, selector: str | None
@@ -171,8 +187,16 @@ class KubernetesCluster:
         )
 
     async def _resource(self, api_version: str, kind: str) -> Resource:
-        resource: Resource = await _translated(self._client.resources.get(api_version=api_version, kind=kind))
-        return resource
+        """How to address a kind. Raises NotServedError."""
+        if (api_version, kind) not in self._resources:
+            # The client's discovery replaces its cache while others search it: one at a time.
+            async with self._discovery:
+                try:
+                    found = await _translated(self._client.resources.get(api_version=api_version, kind=kind))
+                except ResourceNotFoundError as error:
+                    raise NotServedError(api_version, kind) from error
+            self._resources[api_version, kind] = found
+        return self._resources[api_version, kind]
 
     async def _request(self, request: Awaitable[Any]) -> Object:
         answer = await _translated(request)

@@ -14,6 +14,15 @@ class NotFoundError(ClusterError):
     """The object does not exist."""
 
 
+class NotServedError(ClusterError):
+    """The API server does not know this kind of object."""
+
+    def __init__(self, api_version: str, kind: str) -> None:
+        super().__init__(
+            "NotServed", f"the API server does not serve {kind} ({api_version}): install it first"
+        )
+
+
 class ConflictError(ClusterError):
     """The object exists already, or was changed meanwhile."""
 

@@ -6,15 +6,15 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from importlib.metadata import version
 
 import kopf
 from aiohttp import web
 from kubernetes.aio import client, config
-from kubernetes.aio.dynamic import DynamicClient
 
 from ragops.cluster.cache import Key, WatchCache, prime
 from ragops.cluster.client import KubernetesCluster
-from ragops.cluster.errors import ClusterError, NotLeaderError
+from ragops.cluster.errors import ClusterError, NotLeaderError, UnavailableError
 from ragops.cluster.lease import Alone, Elector, Leadership
 from ragops.controller import handlers
 from ragops.controller.execute import Executor
@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 WORKERS = 4
 RESYNC_SECONDS = 600
+PRIME_RETRY_SECONDS = 1
 STUCK_SECONDS = 120
 """A key that waits or works for longer than this means that the operator must be restarted."""
 PASS_TIMEOUT_SECONDS = 90
@@ -61,7 +62,7 @@ class Operator:
     async def run(self) -> None:
         """Runs until SIGTERM or SIGINT, then ends the passes under way and gives the lease back."""
         async with _serving(application(self._not_alive, self._not_ready), self._settings.port):
-            await self._prime()
+            await self._prime_first()
             if self._elector is None:
                 self._leadership_changed(True)
             tasks = [asyncio.create_task(job, name=job.__qualname__) for job in self._jobs()]
@@ -97,6 +98,15 @@ class Operator:
         self._primed = True
         for key in keys:
             self._queue.add(key)
+
+    async def _prime_first(self) -> None:
+        """Waits for an API server that is starting, or that has just been given the CRD."""
+        while not self._primed:
+            try:
+                await self._prime()
+            except UnavailableError as error:
+                logger.warning("the API server is not available yet: %s", error)
+                await asyncio.sleep(PRIME_RETRY_SECONDS)
 
     async def _resync(self) -> None:
         """A full list from time to time: heals whatever a watch may have missed."""
@@ -191,5 +201,5 @@ async def run(settings: Settings) -> None:
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except config.ConfigException:
         await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-    async with client.ApiClient(configuration) as api, DynamicClient(api) as dynamic:  # type: ignore[no-untyped-call]
-        await Operator(settings, KubernetesCluster(dynamic)).run()
+    async with client.ApiClient(configuration) as api:
+        await Operator(settings, await KubernetesCluster.connect(api)).run()

@@ -6,7 +6,7 @@ from typing import Any, Final
 from ragops.api.base import ServiceType
 from ragops.api.names import common_labels, selector_labels
 from ragops.api.rag import RAGDeployment
-from ragops.api.service import ResourceList, ServiceSpec
+from ragops.api.service import ResourceList, ResourcesSpec, ServiceSpec
 from ragops.resources.child import Manifest
 from ragops.resources.environment import HTTP_PORT, POSTGRES_PORT, environment, postgres_environment
 
@@ -97,12 +97,11 @@ def _container(rag: RAGDeployment, service: ServiceSpec, images: Images) -> Mani
                 else []
             ),
         ],
+        "resources": _resources(service),
         **_probes(service),
     }
     if not postgres:
         container["args"] = [_ARGUMENT[service.type]]
-    if resources := _resources(service):
-        container["resources"] = resources
     return container
 
 
@@ -112,7 +111,9 @@ def _probes(service: ServiceSpec) -> Manifest:
     ready: Manifest = {"httpGet": {"path": health.path or "/readyz", "port": "http"}}
     alive: Manifest = {"httpGet": {"path": "/livez", "port": "http"}}
     if service.type is ServiceType.VECTOR_STORE:
-        ready = alive = {"exec": {"command": ["pg_isready", "-h", "127.0.0.1", "-U", "rag", "-d", "rag"]}}
+        ready = {"exec": {"command": ["pg_isready", "-h", "127.0.0.1", "-U", "rag", "-d", "rag"]}}
+        # pg_isready says no during crash recovery, which a restart would only begin anew.
+        alive = {"tcpSocket": {"port": "postgres"}}
     return {
         "readinessProbe": {
             **ready,
@@ -132,13 +133,19 @@ def _probes(service: ServiceSpec) -> Manifest:
     }
 
 
+# /tmp of 1Gi and the container's log.
+_DISK: Final = {"requests": "64Mi", "limits": "1280Mi"}
+
+
 def _resources(service: ServiceSpec) -> Manifest:
-    if service.resources is None:
-        return {}
-    parts = {"requests": service.resources.requests, "limits": service.resources.limits}
-    return {key: amounts for key, part in parts.items() if part and (amounts := _amounts(part))}
+    given = service.resources or ResourcesSpec()
+    return {
+        "requests": {**_amounts(given.requests), "ephemeral-storage": _DISK["requests"]},
+        "limits": {**_amounts(given.limits), "ephemeral-storage": _DISK["limits"]},
+    }
 
 
-def _amounts(part: ResourceList) -> dict[str, Any]:
-    named = {"cpu": part.cpu, "memory": part.memory, "nvidia.com/gpu": part.gpu}
+def _amounts(part: ResourceList | None) -> dict[str, str]:
+    given = part or ResourceList()
+    named = {"cpu": given.cpu, "memory": given.memory, "nvidia.com/gpu": given.gpu}
     return {name: str(amount) for name, amount in named.items() if amount is not None}

@@ -55,7 +55,9 @@ class ChatRequest(BaseModel):
             return _question.validate_python(last)
         except ValidationError as error:
             reason = error.errors()[0]["msg"]
-            raise ApiError(400, "invalid_request", f"messages: the last user message is the question: {reason}") from error
+            raise ApiError(
+                400, "invalid_request", f"messages: the last user message is the question: {reason}"
+            ) from error
 
 
 def content_of(response: QueryResponse) -> str:
@@ -97,7 +99,12 @@ def completion_events(request: ChatRequest, response: QueryResponse) -> Iterator
 
 
 def _envelope(request: ChatRequest, kind: str) -> dict[str, Any]:
-    return {"id": f"chatcmpl-{uuid.uuid4().hex}", "object": kind, "created": int(time.time()), "model": request.model}
+    return {
+        "id": f"chatcmpl-{uuid.uuid4().hex}",
+        "object": kind,
+        "created": int(time.time()),
+        "model": request.model,
+    }
 
 
 def _extension(response: QueryResponse) -> dict[str, Any]:

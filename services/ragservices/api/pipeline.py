@@ -35,12 +35,16 @@ class Pipeline:
         self._generation = generation
 
     async def query(self, question: str, top_k: int | None) -> QueryResponse:
-        """Raises ApiError when retrieval fails. When generation fails, the passages are returned with a note."""
+        """Raises ApiError when retrieval fails. When generation fails, the passages are returned with a
+        note."""
         passages = await self._retrieve(question, top_k)
         if self._generation is None:
             return _without_answer(passages, "This deployment has no generation service.")
         try:
-            body = {"question": question, "passages": [passage.model_dump(mode="json") for passage in passages]}
+            body = {
+                "question": question,
+                "passages": [passage.model_dump(mode="json") for passage in passages],
+            }
             answer = Answer.model_validate(await self._generation.post_json("/v1/answer", body))
         except (UpstreamUnavailable, UpstreamRejected) as error:
             log.warning("generation failed", extra={"error": error.message})
@@ -50,7 +54,9 @@ class Pipeline:
     async def _retrieve(self, question: str, top_k: int | None) -> list[Passage]:
         if self._retrieval is None:
             raise ApiError(
-                503, "not_configured", "this deployment has no retrieval service: add one of type Retrieval to it"
+                503,
+                "not_configured",
+                "this deployment has no retrieval service: add one of type Retrieval to it",
             )
         try:
             found = await self._retrieval.post_json("/v1/retrieve", {"query": question, "top_k": top_k})
@@ -62,4 +68,6 @@ class Pipeline:
 
 
 def _without_answer(passages: list[Passage], note: str) -> QueryResponse:
-    return QueryResponse(answer=NOT_GENERATED, mode=None, answered=False, citations=[], note=note, passages=passages)
+    return QueryResponse(
+        answer=NOT_GENERATED, mode=None, answered=False, citations=[], note=note, passages=passages
+    )

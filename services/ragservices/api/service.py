@@ -58,9 +58,9 @@ def create(settings: ApiSettings) -> FastAPI:
             if upstream is not None:
                 await upstream.aclose()
 
-    # Ready without its upstreams: it then answers with an error that names the one that is down, which is more use
-    # to a client than no answer at all.
-    app = create_app("api", lifespan, {}, max_body_bytes=None)
+    # Ready without its upstreams: it then answers with an error that names the one that is down, which is
+    # more use to a client than no answer at all.
+    app = create_app("api", lifespan, {}, unlimited_paths=["/v1/documents"])
 
     @app.post("/v1/query")
     async def query(request: QueryRequest) -> QueryResponse:
@@ -80,7 +80,10 @@ def create(settings: ApiSettings) -> FastAPI:
     @app.get("/v1/models")
     async def models() -> dict[str, Any]:
         """What chat clients may choose from."""
-        return {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": "ragops"}]}
+        return {
+            "object": "list",
+            "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": "ragops"}],
+        }
 
     async def to_documents(request: Request) -> StreamingResponse:
         """Passed on to the documents service."""

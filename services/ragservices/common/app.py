@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -34,12 +34,17 @@ class Lifecycle:
 
 
 def create_app(
-    service: str, lifespan: Lifespan, checks: Mapping[str, Check], *, max_body_bytes: int | None = 8 << 20
+    service: str,
+    lifespan: Lifespan,
+    checks: Mapping[str, Check],
+    *,
+    max_body_bytes: int = 8 << 20,
+    unlimited_paths: Collection[str] = (),
 ) -> FastAPI:
     """An application with /livez, /readyz and /metrics; its Lifecycle is at `app.state.lifecycle`.
 
-    `max_body_bytes` None leaves the limit to the service that the body is passed on to.
-    """
+    Request bodies are limited to `max_body_bytes`, except where another service sets the limit:
+    `unlimited_paths`."""
     lifecycle = Lifecycle(checks=dict(checks))
 
     @asynccontextmanager
@@ -49,8 +54,7 @@ def create_app(
 
     app = FastAPI(title=f"ragops {service}", lifespan=run, docs_url=None, redoc_url=None)
     app.state.lifecycle = lifecycle
-    if max_body_bytes is not None:
-        app.add_middleware(BodyLimitMiddleware, limit=max_body_bytes)
+    app.add_middleware(BodyLimitMiddleware, limit=max_body_bytes, unlimited_paths=unlimited_paths)
     app.add_middleware(RequestMiddleware, service=service)
     install_error_handlers(app)
 

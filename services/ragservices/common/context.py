@@ -17,7 +17,8 @@ def current_request_id() -> str:
 
 
 def enter_request(offered: str | None) -> str:
-    """Takes over the caller's request id when it is well-formed, else makes one. Returns the id now in force."""
+    """Takes over the caller's request id when it is well-formed, else makes one. Returns the id now in
+    force."""
     accepted = offered if offered and _ACCEPTABLE.fullmatch(offered) else uuid.uuid4().hex
     _request_id.set(accepted)
     return accepted

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.resources import files
 from typing import Any
 
 import psycopg
@@ -25,33 +26,7 @@ RETRY_AFTER_SECONDS = 5
 # pgvector's HNSW index takes vectors up to this size; larger ones are searched exactly.
 MAX_INDEXED_DIMENSION = 2000
 
-_SCHEMA = """
-CREATE EXTENSION IF NOT EXISTS vector;
-
--- One embedding model and its dimension. Its chunks are in a table of their own, chunks_<id>, so that vectors of
--- different models can never meet in one search.
-CREATE TABLE IF NOT EXISTS collections (
-    id         integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    model      text NOT NULL,
-    dimension  integer NOT NULL CHECK (dimension > 0),
-    created_at timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (model, dimension)
-);
-
-CREATE TABLE IF NOT EXISTS documents (
-    id            uuid PRIMARY KEY,
-    collection_id integer NOT NULL REFERENCES collections,
-    name          text NOT NULL UNIQUE,
-    sha256        bytea NOT NULL CHECK (length(sha256) = 32),
-    media_type    text NOT NULL,
-    bytes         bigint NOT NULL,
-    pages         integer,
-    chunks        integer NOT NULL CHECK (chunks > 0),
-    created_at    timestamptz NOT NULL DEFAULT now()
-);
-CREATE INDEX IF NOT EXISTS documents_sha256 ON documents (sha256);
-"""
-
+_SCHEMA = files(__package__).joinpath("schema.sql").read_bytes()
 _CHUNKS = """
 CREATE TABLE {table} (
     id          uuid PRIMARY KEY,
@@ -145,7 +120,9 @@ class Database:
             raise DatabaseUnavailable(f"no connection to {self._address} in time") from error
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             log.warning("database failed", extra={"address": self._address, "error": str(error)})
-            raise DatabaseUnavailable(str(error).strip().splitlines()[0] if str(error) else "failed") from error
+            raise DatabaseUnavailable(
+                str(error).strip().splitlines()[0] if str(error) else "failed"
+            ) from error
 
     async def _ensure_schema(self, connection: Connection) -> None:
         if self._schema_ready:

@@ -10,7 +10,6 @@ from pydantic import BaseModel, Field, ValidationError
 
 from ragservices.common.http import Upstream, UpstreamUnavailable
 
-
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -62,7 +61,8 @@ class Embedder:
         return _validated(_Models, await self._upstream.get_json("/v1/models")).data[0].id
 
     async def embed(self, texts: Sequence[str]) -> Embedded:
-        """Vectors of at least one text, in its order: all of them or none. Raises UpstreamUnavailable or UpstreamRejected."""
+        """Vectors of at least one text, in its order: all of them or none. Raises UpstreamUnavailable or
+        UpstreamRejected."""
         vectors: list[list[float]] = []
         models: set[str] = set()
         for start in range(0, len(texts), self._batch_size):
@@ -70,11 +70,15 @@ class Embedder:
             answer = _validated(_Response, await self._upstream.post_json("/v1/embeddings", {"input": batch}))
             items = sorted(answer.data, key=lambda item: item.index)
             if [item.index for item in items] != list(range(len(batch))):
-                raise UpstreamUnavailable("embeddings", f"it returned {len(items)} vectors for {len(batch)} texts")
+                raise UpstreamUnavailable(
+                    "embeddings", f"it returned {len(items)} vectors for {len(batch)} texts"
+                )
             vectors.extend(item.embedding for item in items)
             models.add(answer.model)
         if len(models) != 1 or len(set(map(len, vectors))) != 1:
-            raise UpstreamUnavailable("embeddings", f"its model changed on the way ({', '.join(sorted(models))})")
+            raise UpstreamUnavailable(
+                "embeddings", f"its model changed on the way ({', '.join(sorted(models))})"
+            )
         if not all(any(vector) for vector in vectors):
             raise UpstreamUnavailable("embeddings", "it returned a vector of zeros")
         return Embedded(models.pop(), vectors)

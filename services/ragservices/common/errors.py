@@ -13,7 +13,8 @@ from ragservices.common.context import current_request_id
 
 
 class ApiError(HTTPException):
-    """An answer other than success. `code` is for programs, `message` for people: what is wrong, how to mend it."""
+    """An answer other than success. `code` is for programs, `message` for people: what is wrong, how to mend
+    it."""
 
     def __init__(self, status: int, code: str, message: str, *, retry_after: int | None = None) -> None:
         headers = {"Retry-After": str(retry_after)} if retry_after is not None else None

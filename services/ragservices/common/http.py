@@ -53,8 +53,8 @@ class Upstream:
         headers: Mapping[str, str] | None = None,
         trust_env: bool = False,
     ) -> None:
-        """`timeout` is the longest wait, in seconds, for the next piece of an answer. `trust_env`: go through the
-        environment's proxy, which services of one cluster must not do among themselves."""
+        """`timeout` is the longest wait, in seconds, for the next piece of an answer. `trust_env`: go through
+        the environment's proxy, which services of one cluster must not do among themselves."""
         self.name = name
         self._client = httpx.AsyncClient(
             base_url=base_url,
@@ -73,15 +73,20 @@ class Upstream:
         return await self._json("GET", path, None)
 
     async def post_json(self, path: str, body: Any) -> Any:
-        """POSTs JSON to an operation that may safely be repeated. Raises UpstreamUnavailable or UpstreamRejected."""
+        """POSTs JSON to an operation that may safely be repeated. Raises UpstreamUnavailable or
+        UpstreamRejected."""
         return await self._json("POST", path, body)
 
     async def open(
         self, method: str, path: str, *, content: Any = None, headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
-        """Sends once and returns the answer with its body unread; the caller closes it. Raises UpstreamUnavailable."""
+        """Sends once and returns the answer with its body unread; the caller closes it. Raises
+        UpstreamUnavailable."""
         request = self._client.build_request(
-            method, path, content=content, headers={**(headers or {}), REQUEST_ID_HEADER: current_request_id()}
+            method,
+            path,
+            content=content,
+            headers={**(headers or {}), REQUEST_ID_HEADER: current_request_id()},
         )
         try:
             return await self._client.send(request, stream=True)
@@ -112,7 +117,11 @@ class Upstream:
             return await self._client.request(method, path, json=body, headers=headers)
 
     def _unavailable(self, error: httpx.TransportError) -> UpstreamUnavailable:
-        reason = "no answer in time" if isinstance(error, httpx.TimeoutException) else str(error) or type(error).__name__
+        reason = (
+            "no answer in time"
+            if isinstance(error, httpx.TimeoutException)
+            else str(error) or type(error).__name__
+        )
         return UpstreamUnavailable(self.name, reason)
 
 

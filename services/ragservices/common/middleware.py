@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Collection
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -47,7 +48,9 @@ class RequestMiddleware:
             log.exception("request failed", extra={"path": scope["path"]})
             if status:  # too late to say so: the connection is cut instead
                 raise
-            response = error_response(500, "internal_error", "unexpected error; the service's log has the details")
+            response = error_response(
+                500, "internal_error", "unexpected error; the service's log has the details"
+            )
             await response(scope, receive, send_with_id)
         finally:
             self._record(scope, status, time.perf_counter() - started)
@@ -63,24 +66,32 @@ class RequestMiddleware:
             ERRORS.labels(self._service, scope.get("ragservices.error_code", "internal_error")).inc()
         log.info(
             "request",
-            extra={"method": scope["method"], "path": scope["path"], "status": status or 499, "seconds": round(seconds, 4)},
+            extra={
+                "method": scope["method"],
+                "path": scope["path"],
+                "status": status or 499,
+                "seconds": round(seconds, 4),
+            },
         )
 
 
 class BodyLimitMiddleware:
     """Refuses a request body above a number of bytes: 413, before it is read when its length is announced."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, unlimited_paths: Collection[str]) -> None:
         self._app = app
         self._limit = limit
+        self._unlimited_paths = unlimited_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI entry point."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"] in self._unlimited_paths:
             await self._app(scope, receive, send)
             return
         error = ApiError(
-            413, "too_large", f"the request body exceeds this service's limit of {self._limit} bytes: send less at once"
+            413,
+            "too_large",
+            f"the request body exceeds this service's limit of {self._limit} bytes: send less at once",
         )
         announced = Headers(scope=scope).get("content-length", "")
         if announced.isdigit() and int(announced) > self._limit:

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field, StringConstraints
 
 # White space around it is no part of a question; nothing but white space is no question.
 Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
-TopK = Annotated[int, Field(ge=1, le=50)]
+MAX_PASSAGES = 100
+TopK = Annotated[int, Field(ge=1, le=MAX_PASSAGES)]
 
 Mode = Literal["extractive", "llm"]
 

@@ -1,21 +1,27 @@
-"""Sentence boundaries, good enough to cut chunks and to quote answers. English and its punctuation; other languages
-with the same punctuation fare well."""
+"""Sentence boundaries, good enough to cut chunks and to quote answers. English and its punctuation; other
+languages with the same punctuation fare well."""
 
 from __future__ import annotations
 
 import re
 
-# A full stop, question or exclamation mark (and closing quotes or brackets), white space, then what can begin a
-# sentence: anything but a lower-case letter.
-_BOUNDARY = re.compile(r"""(?<=[.!?…])["'”’)\]]*\s+(?=[^\sa-z])|(?<=[。！？])""")
+# A full stop, question or exclamation mark (and closing quotes or brackets), white space, then what can begin
+# a sentence: anything but a lower-case letter. The full-width marks of Chinese and Japanese need no space.
+_BOUNDARY = re.compile(
+    r"(?<=[.!?\u2026])[\"'\u201d\u2019)\]]*\s+(?=[^\sa-z])"
+    r"|(?<=[\u3002\uff01\uff1f])"
+)
+# What ends with a full stop without ending a sentence: the number of a heading or list item, initials,
+# abbreviations.
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(\[])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|Inc|Ltd|Co|vs|etc|cf|ca|approx|No|Nos|Fig|Figs|Eq|Sec|Vol|pp?|"
+    r"^\d+(?:\.\d+)*\.$|(?:^|[\s(\[])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|Inc|Ltd|Co|vs|etc|cf|ca|approx|No|Nos|Fig|Figs|Eq|Sec|Vol|pp?|"
     r"e\.g|i\.e|a\.m|p\.m|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.$"
 )
 
 
 def split_sentences(text: str) -> list[str]:
-    """The sentences of a paragraph, in order, without surrounding white space. Every other character is kept."""
+    """The sentences of a paragraph, in order, without surrounding white space. Every other character is
+    kept."""
     sentences: list[str] = []
     start = 0
     for match in _BOUNDARY.finditer(text):

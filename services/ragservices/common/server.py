@@ -19,9 +19,9 @@ KEEP_ALIVE_SECONDS = 30
 
 
 class DrainingServer(uvicorn.Server):
-    """On the first SIGTERM or SIGINT, /readyz turns to 503 and the service answers on for `drain_seconds`, so that
-    nothing is sent to it any more when it closes its port; then requests under way are finished. A second signal
-    stops at once."""
+    """On the first SIGTERM or SIGINT, /readyz turns to 503 and the service answers on for `drain_seconds`, so
+    that nothing is sent to it any more when it closes its port; then requests under way are finished. A
+    second signal stops at once."""
 
     def __init__(self, app: FastAPI, settings: ServiceSettings) -> None:
         super().__init__(

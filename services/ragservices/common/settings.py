@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -67,14 +68,13 @@ def load_settings(cls: type[SettingsT]) -> SettingsT:
     try:
         return cls()
     except ValidationError as error:
-        lines = [
-            f"{PREFIX}{'_'.join(str(part) for part in problem['loc']).upper()}: {_reason(problem['type'], problem['msg'])}"
-            for problem in error.errors(include_input=False, include_url=False)
-        ]
-        raise SettingsError("invalid configuration\n  " + "\n  ".join(lines)) from error
+        problems = error.errors(include_input=False, include_url=False)
+        raise SettingsError("\n  ".join(["invalid configuration", *map(_problem_line, problems)])) from error
 
 
-def _reason(kind: str, message: str) -> str:
-    if kind == "missing":
-        return "not set; this service needs it"
-    return message.removeprefix("Value error, ")
+def _problem_line(problem: ErrorDetails) -> str:
+    message = "not set; this service needs it" if problem["type"] == "missing" else problem["msg"]
+    message = message.removeprefix("Value error, ")
+    if not problem["loc"]:  # of several variables, which the message names
+        return message
+    return f"{PREFIX}{str(problem['loc'][0]).upper()}: {message}"

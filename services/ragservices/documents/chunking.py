@@ -1,8 +1,9 @@
-"""Cuts a document into chunks: by its structure first, by the embedding model's tokens where that is too long.
+"""Cuts a document into chunks: by its structure first, by the embedding model's tokens where that is too
+long.
 
-A chunk never crosses a page or a section, so that it can be cited by either. Within one, whole sentences are packed
-until the budget is full; the next chunk repeats the last sentences, so that what refers back is not lost.
-"""
+A chunk never crosses a page or a section, so that it can be cited by either. Within one, whole sentences are
+packed until the budget is full; the next chunk repeats the last sentences, so that what refers back is not
+lost."""
 
 from __future__ import annotations
 
@@ -16,10 +17,11 @@ from ragservices.documents.parsing.model import Block
 CountTokens = Callable[[str], int]
 
 SECTION_SEPARATOR = " > "
-# The section's headings are embedded with each chunk; this many tokens at most, so that text prevails.
+# A chunk is embedded with the heading above it, when that has no more tokens than this: the text must
+# prevail.
 MAX_HEADING_TOKENS = 48
-# Longer "words" (encoded data, mostly) are cut: the tokenizer takes such a word for one unknown token, whatever its
-# length, so tokens alone would not bound a chunk.
+# Longer "words" (encoded data, mostly) are cut: the tokenizer takes such a word for one unknown token,
+# whatever its length, so tokens alone would not bound a chunk.
 MAX_WORD_CHARACTERS = 400
 
 
@@ -29,7 +31,7 @@ class ChunkLimits:
 
     tokens: int  # of a chunk's text
     overlap: int  # repeated from the chunk before, at most
-    model: int  # what the model takes, headings included
+    model: int  # what the model takes, the heading included
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Chunk:
     """A passage that can be found and cited."""
 
     text: str
-    embedded_text: str  # the text with its headings: what the vector is made from
+    embedded_text: str  # the text with its heading: what the vector is made from
     page: int | None
     section: str | None
     position: int  # from 0, within the document
@@ -52,7 +54,8 @@ class _Piece:
 
 
 def chunk_document(blocks: Iterable[Block], limits: ChunkLimits, count: CountTokens) -> list[Chunk]:
-    """The chunks of a document in reading order. `count` gives the tokens of a text, special tokens not counted."""
+    """The chunks of a document in reading order. `count` gives the tokens of a text, special tokens not
+    counted."""
     chunks: list[Chunk] = []
     for (page, section), group in groupby(blocks, key=lambda block: (block.page, block.section)):
         heading = _heading(section, count)
@@ -74,12 +77,9 @@ def chunk_document(blocks: Iterable[Block], limits: ChunkLimits, count: CountTok
 
 
 def _heading(section: Sequence[str], count: CountTokens) -> str:
-    """The headings above a chunk, as many of the innermost as fit."""
-    for start in range(len(section)):
-        heading = SECTION_SEPARATOR.join(section[start:])
-        if count(heading) <= MAX_HEADING_TOKENS:
-            return heading
-    return ""
+    """The nearest heading above a chunk, unless it is too long. Those further out, the title above all, say
+    the same of many chunks, and make their vectors alike."""
+    return section[-1] if section and count(section[-1]) <= MAX_HEADING_TOKENS else ""
 
 
 def _pieces(text: str, budget: int, count: CountTokens) -> Iterator[_Piece]:

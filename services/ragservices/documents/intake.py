@@ -43,7 +43,13 @@ class Intake:
     """Takes documents in."""
 
     def __init__(
-        self, store: DocumentStore, embedder: Embedder, worker: DocumentWorker, *, max_bytes: int, receive_seconds: float
+        self,
+        store: DocumentStore,
+        embedder: Embedder,
+        worker: DocumentWorker,
+        *,
+        max_bytes: int,
+        receive_seconds: float,
     ) -> None:
         self._store = store
         self._embedder = embedder
@@ -52,8 +58,8 @@ class Intake:
         self._receive_seconds = receive_seconds
 
     async def take(self, request: Request) -> Stored:
-        """Handles one upload. Raises ApiError: 4xx for a bad document, 5xx when the database or the embeddings
-        service fails. Nothing is stored then."""
+        """Handles one upload. Raises ApiError: 4xx for a bad document, 5xx when the database or the
+        embeddings service fails. Nothing is stored then."""
         try:
             async with self._received(request) as received:
                 stored = await self._process(received)
@@ -88,34 +94,44 @@ class Intake:
             )
         with tempfile.TemporaryDirectory(prefix="upload-") as directory:
             try:
-                async with asyncio.timeout(self._receive_seconds), request.form(max_files=1, max_fields=8) as form:
+                async with (
+                    asyncio.timeout(self._receive_seconds),
+                    request.form(max_files=1, max_fields=8) as form,
+                ):
                     file = form.get("file")
                     if not isinstance(file, UploadFile):
-                        raise ApiError(400, "file_missing", "the request has no file: send one as the field 'file'")
+                        raise ApiError(
+                            400, "file_missing", "the request has no file: send one as the field 'file'"
+                        )
                     path = Path(directory) / "document"
                     size, digest = await asyncio.to_thread(_save, file, path)
             except TimeoutError as error:
                 raise ApiError(
-                    408, "upload_timeout", f"the upload took more than {self._receive_seconds:.0f} s: try again"
+                    408,
+                    "upload_timeout",
+                    f"the upload took more than {self._receive_seconds:.0f} s: try again",
                 ) from error
             if size > self._max_bytes:
                 raise DocumentError(
                     "too_large",
-                    f"{file.filename} has {size} bytes, above the limit of {self._max_bytes}: split the document, "
-                    "or have the limit raised",
+                    f"{file.filename} has {size} bytes, above the limit of {self._max_bytes}: "
+                    "split the document, or have the limit raised",
                 )
             yield Received(path, safe_name(file.filename or ""), file.content_type, size, digest)
 
 
 def safe_name(filename: str) -> str:
-    """The last part of a file name, without control characters. Raises ApiError when nothing is left of it."""
+    """The last part of a file name, without control characters. Raises ApiError when nothing is left of
+    it."""
     name = os.path.basename(filename.replace("\\", "/"))
     name = "".join(c for c in unicodedata.normalize("NFC", name) if unicodedata.category(c)[0] != "C").strip()
     if not name or name in (".", ".."):
         raise ApiError(400, "name_missing", "the file has no name: send one with the field 'file'")
     if len(name) > MAX_NAME_CHARACTERS:
         raise ApiError(
-            400, "name_too_long", f"the file's name has {len(name)} characters; at most {MAX_NAME_CHARACTERS} are allowed"
+            400,
+            "name_too_long",
+            f"the file's name has {len(name)} characters; at most {MAX_NAME_CHARACTERS} are allowed",
         )
     return name
 

@@ -45,9 +45,9 @@ class DocumentsSettings(DatabaseSettings):
 
     @model_validator(mode="after")
     def _overlap_fits(self) -> DocumentsSettings:
-        if self.chunk_overlap_tokens > self.chunk_tokens // 2:
+        if self.chunk_overlap_tokens >= self.chunk_tokens:
             raise ValueError(
-                f"RAGOPS_CHUNK_OVERLAP_TOKENS ({self.chunk_overlap_tokens}) must not exceed half of "
+                f"RAGOPS_CHUNK_OVERLAP_TOKENS ({self.chunk_overlap_tokens}) must be less than "
                 f"RAGOPS_CHUNK_TOKENS ({self.chunk_tokens})"
             )
         return self
@@ -98,7 +98,8 @@ def create(settings: DocumentsSettings) -> FastAPI:
 
     @app.post("/v1/documents", response_model=Document, status_code=201)
     async def upload(request: Request) -> JSONResponse:
-        """Takes in the file of a multipart request: 201 when it is new, 200 when its content was there already."""
+        """Takes in the file of a multipart request: 201 when it is new, 200 when its content was there
+        already."""
         async with gate.enter():
             stored = await intake.take(request)
         return JSONResponse(
@@ -135,5 +136,7 @@ def create(settings: DocumentsSettings) -> FastAPI:
 
 def _unknown(document_id: UUID) -> ApiError:
     return ApiError(
-        404, "document_not_found", f"there is no document {document_id}: GET /v1/documents lists those there are"
+        404,
+        "document_not_found",
+        f"there is no document {document_id}: GET /v1/documents lists those there are",
     )

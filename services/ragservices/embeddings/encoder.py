@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
+import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from ragservices.embeddings.manifest import MODEL_FILE, ModelError
@@ -25,20 +25,18 @@ class Encoder:
     """Turns texts into normalised vectors. Thread-safe."""
 
     def __init__(self, directory: Path, *, batch_size: int = 32, threads: int | None = None) -> None:
-        """Loads the model in `directory`. Raises ModelError when it cannot be loaded."""
+        """Loads the model in `directory`. Raises ModelError when there is none."""
         self.tokenizer = ModelTokenizer(directory)
         self.manifest = self.tokenizer.manifest
         self._batch_size = batch_size
+        model = directory / MODEL_FILE
+        if not model.is_file():
+            raise ModelError(f"{model} is missing: make the model directory anew")
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or usable_cpus()
         # Idle threads that spin would look like load to an autoscaler.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = ort.InferenceSession(
-                str(directory / MODEL_FILE), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # noqa: BLE001 - onnxruntime raises its own types, without a common base
-            raise ModelError(f"{directory / MODEL_FILE} cannot be loaded: {error}") from error
+        self._session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
     def encode(self, texts: Sequence[str], *, truncate: bool = False) -> Vectors:
         """Vectors [len(texts), dimension], in the order of the texts.
@@ -51,7 +49,8 @@ class Encoder:
         return self.encode_ids(ids)
 
     def encode_ids(self, ids: Sequence[list[int]]) -> Vectors:
-        """Vectors of texts that are token ids already. Raises ValueError when one exceeds the model's limit."""
+        """Vectors of texts that are token ids already. Raises ValueError when one exceeds the model's
+        limit."""
         longest = max(map(len, ids), default=0)
         if longest > self.manifest.max_tokens:
             raise ValueError(f"{longest} tokens exceed the model's limit of {self.manifest.max_tokens}")

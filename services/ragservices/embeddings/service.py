@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from fastapi import FastAPI
 from pydantic import BaseModel, Field, field_validator
 
@@ -27,7 +26,7 @@ class EmbeddingsSettings(ServiceSettings):
     """Configuration of the embeddings service."""
 
     embeddings_model: str = "all-MiniLM-L6-v2"
-    embeddings_batch_size: Annotated[int, Field(ge=1, le=512)] = 32
+    embeddings_batch_size: Annotated[int, Field(ge=1, le=1024)] = 32
     embeddings_max_inputs: Annotated[int, Field(ge=1, le=2048)] = 256
     embeddings_threads: Annotated[int, Field(ge=1, le=256)] | None = None  # None: all CPUs it may use
     model_dir: Path = Field(default_factory=default_model_dir)
@@ -48,7 +47,9 @@ class EmbeddingsRequest(BaseModel):
         if isinstance(value, str):
             return [value]
         if isinstance(value, list) and any(isinstance(item, (int, list)) for item in value):
-            raise ValueError("arrays of tokens are not supported: send the text itself, as a string or a list of strings")
+            raise ValueError(
+                "arrays of tokens are not supported: send the text itself, as a string or a list of strings"
+            )
         return value
 
 
@@ -66,25 +67,31 @@ class EmbeddingsService:
         manifest = self._encoder.manifest
         if request.model not in (None, manifest.name):
             raise ApiError(
-                404, "model_not_found", f"model: {request.model!r} is not served here; this service has {manifest.name!r}"
+                404,
+                "model_not_found",
+                f"model: {request.model!r} is not served here; this service has {manifest.name!r}",
             )
         if request.dimensions not in (None, manifest.dimension):
             raise ApiError(
                 400,
                 "invalid_request",
-                f"dimensions: {manifest.name} has {manifest.dimension} dimensions, not {request.dimensions}; leave it out",
+                f"dimensions: {manifest.name} has {manifest.dimension} dimensions, "
+                f"not {request.dimensions}; leave it out",
             )
         if not 0 < len(request.input) <= self._settings.embeddings_max_inputs:
             raise ApiError(
                 400,
                 "invalid_request",
-                f"input: {len(request.input)} texts; send between 1 and {self._settings.embeddings_max_inputs} at once",
+                f"input: {len(request.input)} texts; "
+                f"send between 1 and {self._settings.embeddings_max_inputs} at once",
             )
         async with self._gate.enter():
-            vectors, tokens = await asyncio.get_running_loop().run_in_executor(self._threads, self._encode, request.input)
+            vectors, tokens = await asyncio.get_running_loop().run_in_executor(
+                self._threads, self._encode, request.input
+            )
         EMBEDDINGS.inc(len(vectors))
         TOKENS.inc(tokens)
-        as_json = _to_base64 if request.encoding_format == "base64" else np.ndarray.tolist
+        as_json = _to_base64 if request.encoding_format == "base64" else _to_list
         return {
             "object": "list",
             "model": manifest.name,
@@ -127,7 +134,12 @@ class EmbeddingsService:
         return self._encoder.encode_ids(ids), sum(map(len, ids))
 
 
-def _to_base64(vector: np.ndarray[Any, np.dtype[np.float32]]) -> str:
+def _to_list(vector: Vectors) -> list[float]:
+    numbers: list[float] = vector.tolist()
+    return numbers
+
+
+def _to_base64(vector: Vectors) -> str:
     """Little-endian float32, as OpenAI's clients expect."""
     return base64.b64encode(vector.astype("<f4").tobytes()).decode()
 

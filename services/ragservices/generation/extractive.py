@@ -1,14 +1,14 @@
 """Answers by quoting: the sentences of the passages that speak of what the question asks.
 
-No model is asked. A sentence is rated by how much of the question it and its surroundings cover, where a word that is
-rare among the passages weighs more, and by how near its passage is to the question in meaning. When too little is
-covered, the passages are taken not to hold an answer.
-"""
+No model is asked. A sentence is rated by how much of the question it and its surroundings cover, where a word
+that is rare among the passages weighs more, and by how near its passage is to the question in meaning. When
+too little is covered, the passages are taken not to hold an answer."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ragservices.common.passages import Answer, Citation, Passage
@@ -30,72 +30,103 @@ NEARBY = 0.7  # the sentences around it, and the section's headings
 IN_PASSAGE = 0.4
 
 
+# A second sentence must add this much to be worth quoting.
+SECOND_SENTENCE = 0.06
+# However near in meaning a passage is, this part of the question must be covered.
+LEAST_COVERAGE = 0.55
+
+_REFERS_BACK = re.compile(r"(?:It|This|That|They|These|Those|He|She|Its|Their|Here|There|Then|Otherwise)\b")
+
+
 @dataclass(frozen=True)
 class Rated:
-    """A sentence as a candidate for the answer."""
+    """One sentence, or two in a row, as a candidate for the answer."""
 
-    sentence: str
+    quote: str
     passage: Passage
     coverage: float  # part of the question that it and its surroundings cover, 0 to 1
-    direct: float  # part that the sentence itself covers
+    direct: float  # part that the quote itself covers
     fits: bool  # it has a number when one is asked for
+    sentences: int = 1
+    following: str | None = None  # the sentence after it in the same paragraph
 
     @property
     def rating(self) -> float:
         """What candidates are ranked by."""
         return (
-            0.45 * self.coverage + 0.3 * self.direct + 0.25 * max(self.passage.score, 0.0) + (0.1 if self.fits else 0.0)
+            0.45 * self.coverage
+            + 0.3 * self.direct
+            + 0.25 * max(self.passage.score, 0.0)
+            + (0.15 if self.fits else 0.0)
+            - SECOND_SENTENCE * (self.sentences - 1)
         )
 
 
 def answer(question: str, passages: Sequence[Passage]) -> Answer:
-    """Quotes the best sentence, or says that there is no answer."""
-    candidates = rate(question, passages)
-    best = max(candidates, key=lambda rated: rated.rating, default=None)
+    """Quotes the best candidate, or says that there is no answer."""
+    best = max(rate(question, passages), key=lambda rated: rated.rating, default=None)
     if best is None or not is_answer(best):
         return Answer(answer=NO_ANSWER, mode="extractive", answered=False, note=NOTE)
+    quote = _with_continuation(question, best)
     return Answer(
-        answer=best.sentence,
+        answer=quote,
         mode="extractive",
         answered=True,
-        citations=[Citation.of(best.passage, best.sentence)],
+        citations=[Citation.of(best.passage, quote)],
         note=NOTE,
     )
+
+
+def _with_continuation(question: str, best: Rated) -> str:
+    """The quote, and the sentence after it when that goes on about what was asked."""
+    following = best.following
+    if best.sentences > 1 or following is None:
+        return best.quote
+    goes_on = _REFERS_BACK.match(following) or any(
+        matches(term, terms(following)) for term in question_terms(question)
+    )
+    return f"{best.quote} {following}" if goes_on else best.quote
 
 
 def is_answer(rated: Rated) -> bool:
     """Whether the best candidate is good enough to be given as the answer."""
     # The nearer the passage is in meaning, the fewer of the question's own words it needs.
-    needed = 0.75 - 0.4 * max(rated.passage.score, 0.0)
+    needed = max(LEAST_COVERAGE, 0.75 - 0.4 * max(rated.passage.score, 0.0))
     return rated.direct > 0 and rated.coverage >= (needed if rated.fits else needed + 0.15)
 
 
 def rate(question: str, passages: Sequence[Passage]) -> list[Rated]:
-    """All sentences of the passages as candidates."""
-    wanted = question_terms(question)
-    weights = _weights(wanted, passages)
+    """All candidates from the passages."""
+    weights = _weights(question_terms(question), passages)
     needs_quantity = asks_for_quantity(question)
-    rated = []
-    for passage in passages:
-        sentences = sentences_of(passage)
+    return [rated for passage in passages for rated in _candidates(passage, weights, needs_quantity)]
+
+
+def _candidates(passage: Passage, weights: Mapping[str, float], needs_quantity: bool) -> Iterator[Rated]:
+    lines = [split_sentences(line) for line in passage.text.split("\n")]
+    heading = terms(passage.section or "")
+    everywhere = terms(passage.text) | heading
+    for sentences in lines:
         found = [terms(sentence) for sentence in sentences]
-        everywhere = frozenset().union(*found, terms(passage.section or ""))
-        for index, sentence in enumerate(sentences):
-            nearby = frozenset().union(*found[max(index - 1, 0) : index + 2], terms(passage.section or ""))
-            direct = _covered(weights, found[index])
+        for start, length in _windows(len(sentences)):
+            own = frozenset().union(*found[start : start + length])
+            nearby = heading.union(*found[max(start - 1, 0) : start + length + 1])
+            direct = _covered(weights, own)
             coverage = (
                 (IN_SENTENCE - NEARBY) * direct
                 + (NEARBY - IN_PASSAGE) * _covered(weights, nearby)
                 + IN_PASSAGE * _covered(weights, everywhere)
             )
-            fits = not needs_quantity or has_quantity(sentence)
-            rated.append(Rated(sentence, passage, coverage, direct, fits))
-    return rated
+            quote = " ".join(sentences[start : start + length])
+            fits = not needs_quantity or has_quantity(quote)
+            following = next(iter(sentences[start + length :]), None)
+            yield Rated(quote, passage, coverage, direct, fits, length, following)
 
 
-def sentences_of(passage: Passage) -> list[str]:
-    """The sentences of a passage; each line begins a new one."""
-    return [sentence for line in passage.text.split("\n") for sentence in split_sentences(line)]
+def _windows(sentences: int) -> Iterator[tuple[int, int]]:
+    """Start and length of every single sentence and every two in a row."""
+    yield from ((start, 1) for start in range(sentences))
+    yield from ((start, 2) for start in range(sentences - 1))
 
 
 def _covered(weights: Mapping[str, float], found: frozenset[str]) -> float:
@@ -106,6 +137,11 @@ def _covered(weights: Mapping[str, float], found: frozenset[str]) -> float:
 
 def _weights(wanted: frozenset[str], passages: Sequence[Passage]) -> dict[str, float]:
     """Weight of each term of the question: the fewer sentences have it, the more it says."""
-    sentences = [terms(sentence) for passage in passages for sentence in sentences_of(passage)]
+    sentences = [
+        terms(sentence)
+        for passage in passages
+        for line in passage.text.split("\n")
+        for sentence in split_sentences(line)
+    ]
     counts = {term: sum(matches(term, sentence) for sentence in sentences) for term in wanted}
     return {term: math.log(1 + (len(sentences) + 1) / (count + 0.5)) for term, count in counts.items()}

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, SecretStr, model_validator
 from ragservices.common.app import create_app
 from ragservices.common.gate import Gate
 from ragservices.common.metrics import ANSWERS
-from ragservices.common.passages import Answer, Passage, Question
+from ragservices.common.passages import MAX_PASSAGES, Answer, Passage, Question
 from ragservices.common.settings import Seconds, ServiceSettings, ServiceUrl
 from ragservices.generation import extractive
 from ragservices.generation.llm import LanguageModel
@@ -26,7 +26,7 @@ class GenerationSettings(ServiceSettings):
     llm_model: str | None = None
     llm_api_key: SecretStr | None = None
     llm_temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
-    llm_max_tokens: Annotated[int, Field(ge=1, le=32768)] = 512
+    llm_max_tokens: Annotated[int, Field(ge=1, le=131_072)] = 512
     llm_timeout_seconds: Seconds = 60.0
 
     @model_validator(mode="after")
@@ -53,7 +53,7 @@ class AnswerRequest(BaseModel):
     """Body of POST /v1/answer."""
 
     question: Question
-    passages: Annotated[list[Passage], Field(max_length=50)]
+    passages: Annotated[list[Passage], Field(max_length=MAX_PASSAGES)]
 
 
 def create(settings: GenerationSettings) -> FastAPI:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from importlib.resources import files
 
-import snowballstemmer
+import snowballstemmer  # type: ignore[import-untyped]
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-# After these the next word only says what kind of answer is wanted: how long, how many, what time, which year.
-_HOW = re.compile(r"\bhow\s+\w+|\b(?:what|which)(?:\s+is\s+the|\s+are\s+the)?\s+(?:time|kind|type|sort|name|number|amount)s?\b(?:\s+of)?", re.IGNORECASE)
+_APOSTROPHE = "\u2019"  # the typographic one
+_WORD = re.compile(rf"[^\W_]+(?:['{_APOSTROPHE}][^\W_]+)*")
+# These only say what kind of answer is wanted: how long, how many, what time, which kind of.
+_KIND_OF_ANSWER = re.compile(
+    r"\bhow\s+\w+"
+    r"|\b(?:what|which)(?:\s+(?:is|are)\s+the)?\s+(?:time|kind|type|sort|name|number|amount)s?\b(?:\s+of)?",
+    re.IGNORECASE,
+)
+# How many, how quickly, how steep: after "how" anything but a verb asks for a measure.
 _QUANTITY = re.compile(
-    r"\bhow\s+(?:many|much|long|often|old|far|high|deep|wide|fast|large|big|heavy|late|early|soon)\b"
+    r"\bhow\s+(?!(?:do|does|did|can|could|is|are|was|were|to|should|must|may|might|will|would|shall|has|have|had)\b)\w+"
     r"|\bwhen\b|\b(?:what|which)\s+(?:is\s+the\s+)?(?:time|year|day|date|number|amount|percentage)\b",
     re.IGNORECASE,
 )
@@ -22,27 +29,21 @@ _NUMBER = re.compile(
     r"september|october|november|december|midnight|noon)\b",
     re.IGNORECASE,
 )
-_STOP_WORDS = frozenset(
-    """a about after all also am an and any are as at be because been before being between both but by can could did
-    do does doing done each either else for from get gets given give had has have having he her here hers him his how
-    i if in into is it its itself just let many may me might more most much must my no nor not of off on once only or
-    other our ours out over own per please same shall she should since so some such tell than that the their theirs
-    them then there these they this those through to too under until up upon us very was we were what when where which
-    while who whom whose why will with within without would you your yours""".split()
-)
+# Words that a question or sentence needs for its grammar and that say nothing of its content.
+_STOP_WORDS = frozenset(files(__package__).joinpath("stopwords.txt").read_text().split())
 # Stems that share so much of their beginning are taken for forms of one word: maintain, maintenance.
 _MIN_SHARED = 5
-_SHARED_PART = 0.75
+_SHARED_PART = 0.7
 
 
 def question_terms(question: str) -> frozenset[str]:
     """What a passage should speak of to answer the question."""
-    return terms(_HOW.sub(" ", question)) or terms(question)
+    return terms(_KIND_OF_ANSWER.sub(" ", question)) or terms(question)
 
 
 def terms(text: str) -> frozenset[str]:
     """Stems of the content words of a text."""
-    words = (word.lower().replace("’", "'").removesuffix("'s") for word in _WORD.findall(text))
+    words = (word.lower().replace(_APOSTROPHE, "'").removesuffix("'s") for word in _WORD.findall(text))
     return frozenset(_stem(word) for word in words if word not in _STOP_WORDS)
 
 
@@ -78,5 +79,7 @@ def _stem(word: str) -> str:
 def _akin(one: str, other: str) -> bool:
     if one.isdigit() or other.isdigit():
         return False
-    shared = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    shared = next(
+        (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
     return shared >= _MIN_SHARED and shared >= _SHARED_PART * min(len(one), len(other))

@@ -27,7 +27,7 @@ class RetrievalSettings(DatabaseSettings):
     embeddings_url: ServiceUrl
     embeddings_timeout_seconds: Seconds = 10.0
     top_k: TopK = 5
-    min_score: Annotated[float, Field(ge=-1, le=1)] = 0.2
+    min_score: Annotated[float, Field(ge=-1, le=1)] = 0.15
 
 
 class RetrieveRequest(BaseModel):
@@ -65,7 +65,9 @@ def create(settings: RetrievalSettings) -> FastAPI:
                 query = await embedder.embed([request.query])
             except UpstreamRejected as error:
                 if error.upstream_code == "input_too_long":
-                    raise ApiError(400, "query_too_long", "query: too long for the embedding model; shorten it") from error
+                    raise ApiError(
+                        400, "query_too_long", "query: too long for the embedding model; shorten it"
+                    ) from error
                 raise
             passages = await search(database, query, request.top_k or settings.top_k, settings.min_score)
         PASSAGES.inc(len(passages))

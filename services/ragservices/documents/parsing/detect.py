@@ -26,12 +26,19 @@ _PARSERS = {
     Kind.MARKDOWN: "markdown",
     Kind.TEXT: "text",
 }
-_LABELS = {Kind.PDF: "PDF", Kind.DOCX: "Word (.docx)", Kind.HTML: "HTML", Kind.MARKDOWN: "Markdown", Kind.TEXT: "text"}
+_LABELS = {
+    Kind.PDF: "PDF",
+    Kind.DOCX: "Word (.docx)",
+    Kind.HTML: "HTML",
+    Kind.MARKDOWN: "Markdown",
+    Kind.TEXT: "text",
+}
 SUPPORTED = "PDF (.pdf), Word (.docx), HTML (.html), Markdown (.md) and plain text (.txt)"
 
 
 def detect_kind(name: str, media_type: str | None) -> Kind:
-    """The kind a name stands for; without a suffix, the media type decides. Raises DocumentError: unsupported_type."""
+    """The kind a name stands for; without a suffix, the media type decides. Raises DocumentError:
+    unsupported_type."""
     suffix = PurePosixPath(name).suffix.lower()
     kind = _BY_SUFFIX.get(suffix)
     if kind is None and not suffix and media_type:
@@ -53,7 +60,9 @@ def parse(path: Path, name: str, kind: Kind) -> ParsedDocument:
     if not head:
         raise DocumentError("empty_document", f"{name} is empty (0 bytes): upload a file with content")
     _check_content(head, name, kind)
-    parsed: ParsedDocument = import_module(f"ragservices.documents.parsing.{_PARSERS[kind]}").parse(path, name)
+    parsed: ParsedDocument = import_module(f"ragservices.documents.parsing.{_PARSERS[kind]}").parse(
+        path, name
+    )
     if not parsed.blocks:
         raise DocumentError("no_text", f"{name} contains no text: there is nothing to search in it")
     return parsed
@@ -69,15 +78,17 @@ def _check_content(head: bytes, name: str, kind: Kind) -> None:
             # Word writes password-protected documents as OLE files, whatever their name.
             raise DocumentError(
                 "encrypted_document",
-                f"{name} is protected by a password or is an old .doc file: remove the protection or save it as .docx",
+                f"{name} is protected by a password or is an old .doc file: "
+                "remove the protection or save it as .docx",
             )
     else:
         fits = actual is None
     if not fits:
-        found = f"its content is {actual}" if actual else f"its content does not begin like one"
+        found = f"its content is {actual}" if actual else "its content does not begin like one"
         raise DocumentError(
             "content_mismatch",
-            f"{name} is not a {_LABELS[kind]} document: {found}. Upload it under the name that fits its content",
+            f"{name} is not a {_LABELS[kind]} document: {found}. "
+            "Upload it under the name that fits its content",
         )
 
 

@@ -11,9 +11,16 @@ import docx
 from docx.opc.exceptions import PackageNotFoundError
 from docx.table import Table
 from docx.text.paragraph import Paragraph
-from lxml.etree import XMLSyntaxError
+from lxml.etree import XMLSyntaxError  # type: ignore[import-untyped]
 
-from ragservices.documents.parsing.model import Block, DocumentError, Outline, ParsedDocument, clean, table_text
+from ragservices.documents.parsing.model import (
+    Block,
+    DocumentError,
+    Outline,
+    ParsedDocument,
+    clean,
+    table_text,
+)
 
 # A small archive can hold an enormous document; nothing sensible comes near this.
 MAX_UNPACKED_BYTES = 256 << 20
@@ -29,13 +36,15 @@ def parse(path: Path, name: str) -> ParsedDocument:
             size = sum(member.file_size for member in archive.infolist())
         if size > MAX_UNPACKED_BYTES:
             raise DocumentError(
-                "too_large", f"{name} unpacks to {size} bytes, above the limit of {MAX_UNPACKED_BYTES}: split the document"
+                "too_large",
+                f"{name} unpacks to {size} bytes, above the limit of {MAX_UNPACKED_BYTES}: split it",
             )
         document = docx.Document(str(path))
         return ParsedDocument(tuple(_blocks(document)))
     except (zipfile.BadZipFile, PackageNotFoundError, KeyError, ValueError, XMLSyntaxError) as error:
         raise DocumentError(
-            "corrupt_document", f"{name} is not a readable Word document ({error}): open it in Word and save it again"
+            "corrupt_document",
+            f"{name} is not a readable Word document ({error}): open it in Word and save it again",
         ) from error
 
 

@@ -11,16 +11,15 @@ from bs4.element import NavigableString, PageElement, PreformattedString, Tag
 from ragservices.documents.parsing.model import Block, Outline, ParsedDocument, clean, clean_lines, table_text
 
 # Not part of what the page says.
-_DROPPED = (
-    "script", "style", "noscript", "template", "nav", "aside", "footer", "form", "button", "select", "iframe", "svg",
-    "canvas", "object", "head",
-)  # fmt: skip
+_DROPPED = re.compile(
+    r"script|style|noscript|template|nav|aside|footer|form|button|select|iframe|svg|canvas|object|head"
+)
 _HEADING = re.compile(r"h[1-6]")
 # Elements whose text stands on its own; any other element is part of the running text around it.
-_BLOCKS = frozenset(
-    "address article blockquote body center dd details div dl dt fieldset figcaption figure header hgroup hr html li "
-    "main ol p pre section summary table ul".split()
-) | {f"h{level}" for level in range(1, 7)}
+_BLOCK = re.compile(
+    r"address|article|blockquote|body|center|dd|details|div|dl|dt|fieldset|figcaption|figure|h[1-6]|header|hgroup|hr|html|"
+    r"li|main|ol|p|pre|section|summary|table|ul"
+)
 
 
 def parse(path: Path, name: str) -> ParsedDocument:  # noqa: ARG001 - one signature for all parsers
@@ -31,15 +30,18 @@ def parse(path: Path, name: str) -> ParsedDocument:  # noqa: ARG001 - one signat
 def html_blocks(source: str | bytes) -> list[Block]:
     """The blocks of a page or a piece of HTML."""
     soup = BeautifulSoup(source, "lxml")
-    for tag in soup.find_all(_DROPPED):
-        tag.decompose()
-    for tag in soup.find_all(attrs={"hidden": True}) + soup.find_all(attrs={"aria-hidden": "true"}):
+    for tag in soup.find_all(_is_dropped):
         tag.decompose()
     root = soup.find("main") or soup.body or soup
     walker = _Walker()
     walker.walk(root)
     walker.flush()
     return walker.blocks
+
+
+def _is_dropped(tag: Tag) -> bool:
+    hidden = tag.has_attr("hidden") or tag.get("aria-hidden") == "true"
+    return hidden or _DROPPED.fullmatch(tag.name) is not None
 
 
 class _Walker:
@@ -66,7 +68,7 @@ class _Walker:
         elif isinstance(node, Tag):
             if node.name == "br":
                 self._running.append(" ")
-            elif node.name in _BLOCKS:
+            elif _BLOCK.fullmatch(node.name):
                 self.flush()
                 self._block(node)
                 self.flush()

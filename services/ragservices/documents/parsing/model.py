@@ -20,7 +20,8 @@ class Kind(StrEnum):
 
 
 class DocumentError(Exception):
-    """A document that cannot be taken in. `code` is for programs, the message for people: what to do about it."""
+    """A document that cannot be taken in. `code` is for programs, the message for people: what to do about
+    it."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code, message)  # both, as it crosses a process boundary
@@ -30,7 +31,8 @@ class DocumentError(Exception):
 
 @dataclass(frozen=True)
 class Block:
-    """A paragraph, list item, table row group or the like: text that belongs together, and where it stands."""
+    """A paragraph, list item, table row group or the like: text that belongs together, and where it
+    stands."""
 
     text: str
     page: int | None = None  # from 1, for documents that have pages
@@ -81,11 +83,11 @@ def _is_control(character: str) -> bool:
 
 def table_text(rows: Sequence[Sequence[str]]) -> str:
     """A table as lines that can be understood on their own: "Header: cell; Header: cell" for each row."""
-    rows = [[clean(cell) for cell in row] for row in rows]
-    rows = [row for row in rows if any(row)]
-    if len(rows) < 2:
-        return "; ".join(cell for row in rows for cell in row if cell)
-    header, *body = rows
+    cleaned = [[clean(cell) for cell in row] for row in rows]
+    filled = [row for row in cleaned if any(row)]
+    if len(filled) < 2:
+        return "; ".join(cell for row in filled for cell in row if cell)
+    header, *body = filled
     lines = []
     for row in body:
         cells = [

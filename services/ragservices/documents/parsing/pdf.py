@@ -25,7 +25,8 @@ def parse(path: Path, name: str) -> ParsedDocument:
         reader = PdfReader(path)
         if reader.is_encrypted and reader.decrypt("") is PasswordType.NOT_DECRYPTED:
             raise DocumentError(
-                "encrypted_document", f"{name} is protected by a password: remove the protection and upload it again"
+                "encrypted_document",
+                f"{name} is protected by a password: remove the protection and upload it again",
             )
         texts = [page.extract_text() for page in reader.pages]
     except RecursionError as error:
@@ -69,5 +70,6 @@ def paragraphs(text: str) -> list[str]:
 
 def _corrupt(name: str, reason: str) -> DocumentError:
     return DocumentError(
-        "corrupt_document", f"{name} is not a readable PDF ({reason}): export it again from the program it comes from"
+        "corrupt_document",
+        f"{name} is not a readable PDF ({reason}): export it again from the program it comes from",
     )

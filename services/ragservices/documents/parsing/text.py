@@ -17,7 +17,9 @@ def read_text(path: Path, name: str) -> str:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         raise DocumentError(
-            "bad_encoding", f"{name} is not valid {encoding.removesuffix('-sig').upper()} text (at byte {error.start}): save it as UTF-8"
+            "bad_encoding",
+            f"{name} is not valid {encoding.removesuffix('-sig').upper()} text (at byte {error.start}): "
+            "save it as UTF-8",
         ) from error
 
 
