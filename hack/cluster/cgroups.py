@@ -17,14 +17,17 @@ def name(place: Place) -> str:
 
 
 def create(cgroup: str) -> None:
-    """Make the cgroup in every hierarchy, as the kubelet demands to find it."""
-    for hierarchy in _hierarchies():
-        folder = hierarchy / cgroup.lstrip("/")
-        folder.mkdir(exist_ok=True)
-        for setting in ("cpuset.cpus", "cpuset.mems"):
-            # Version 1: empty in a new cgroup, and no process may enter while they are.
-            if hierarchy.name == "cpuset" and (folder / setting).exists():
-                (folder / setting).write_text((hierarchy / setting).read_text())
+    """Make the cgroup in every hierarchy, as the kubelet demands to find it.
+
+    Raises ClusterError where cgroups may not be changed.
+    """
+    try:
+        _create(cgroup)
+    except OSError as error:
+        raise ClusterError(
+            f"making cgroup {cgroup} failed: {error}. The node needs a writable {_ROOT}, with all controllers "
+            "for its own use; inside a container it has that only with --privileged."
+        ) from error
 
 
 def remove(cgroup: str) -> None:
@@ -39,14 +42,29 @@ def remove(cgroup: str) -> None:
             time.sleep(0.05)
 
 
-def _hierarchies() -> list[Path]:
-    """The mount points: one for cgroup version 2, one per controller for version 1."""
-    if (_ROOT / "cgroup.controllers").exists():
+def _create(cgroup: str) -> None:
+    if _is_version_2():
         available = (_ROOT / "cgroup.controllers").read_text().split()
         (_ROOT / "cgroup.subtree_control").write_text(" ".join(f"+{controller}" for controller in available))
+    for hierarchy in _hierarchies():
+        folder = hierarchy / cgroup.lstrip("/")
+        folder.mkdir(exist_ok=True)
+        for setting in ("cpuset.cpus", "cpuset.mems"):
+            # Version 1: empty in a new cgroup, and no process may enter while they are.
+            if hierarchy.name == "cpuset" and (folder / setting).exists():
+                (folder / setting).write_text((hierarchy / setting).read_text())
+
+
+def _hierarchies() -> list[Path]:
+    """The mount points: one for cgroup version 2, one per controller for version 1."""
+    if _is_version_2():
         return [_ROOT]
     # A name such as cpu,cpuacct has links for each of its parts.
     return [path for path in sorted(_ROOT.iterdir()) if path.is_dir() and not path.is_symlink()]
+
+
+def _is_version_2() -> bool:
+    return (_ROOT / "cgroup.controllers").exists()
 
 
 def _remove(folder: Path) -> bool:

@@ -55,11 +55,15 @@ def check(place: Place, kubectl: Path) -> None:
     _refuse_foreign(_read(path, kubectl), context_name(place.name), path)
 
 
+def mentions(place: Place) -> bool:
+    """Whether the user's kubeconfig may have entries of the cluster."""
+    path = user_file()
+    return path.exists() and context_name(place.name) in path.read_text()
+
+
 def unmerge(place: Place, kubectl: Path) -> bool:
     """Remove the cluster's entries from the user's kubeconfig; returns whether there were any of ours."""
     path, name = user_file(), context_name(place.name)
-    if not path.exists():
-        return False
     with _locked(path):
         config = _read(path, kubectl)
         if not _is_ours(config, name):

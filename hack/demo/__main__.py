@@ -1,8 +1,9 @@
 """`make demo`: a real Kubernetes on this machine, ragops on it, documents in, questions answered."""
 
 import argparse
-import os
+import shutil
 import sys
+from pathlib import Path
 
 from asking import api, ask, questions, upload
 from providers import IMAGES, Provider, documents, provider
@@ -51,14 +52,15 @@ def install(cluster: Provider, references: list[str]) -> None:
 def farewell(cluster: Provider) -> None:
     """What there is now, and how to go on."""
     print(f"\n{capture(cluster.kubectl, '-n', NAMESPACE, 'get', 'rag')}")
-    kubectl = cluster.kubectl if os.sep in cluster.kubectl else "kubectl"
+    if shutil.which("kubectl") is None:
+        print(f"kubectl is not on your PATH:\n  export PATH=$PATH:{Path(cluster.kubectl).parent}\n")
     print(f"""How to go on:
-  {kubectl} describe rag {NAME}
-  {kubectl} get rag {NAME} -o yaml
-  {kubectl} port-forward service/{NAME}-api 8080 &
+  kubectl describe rag {NAME}
+  kubectl get rag {NAME} -o yaml
+  kubectl port-forward service/{NAME}-api 8080 &
   curl -F file=@README.md http://127.0.0.1:8080/v1/documents
   curl -H 'Content-Type: application/json' -d '{{"question": "What is ragops?"}}' http://127.0.0.1:8080/v1/query
-  {kubectl} apply -f examples/autoscaling.yaml
+  kubectl apply -f examples/autoscaling.yaml
   make down""")
 
 

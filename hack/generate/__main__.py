@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ragops.api.crd import crd
 from reference import reference
+
+from ragops.api.crd import crd
 
 ROOT = Path(__file__).resolve().parents[2]
 CRD_FILE = "ragops.dev_ragdeployments.yaml"

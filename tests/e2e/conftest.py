@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.e2e.support import ROOT, Site, run
 
 IMAGES = ("operator", "services", "postgres")

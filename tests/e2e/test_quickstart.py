@@ -9,13 +9,14 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-
 from tests.e2e.support import ROOT, Site
 
 NAMESPACE = "quickstart"
 NAME = "quickstart"
 DOCUMENTS = ROOT / "examples/documents"
-QUESTIONS: list[dict[str, Any]] = yaml.safe_load((DOCUMENTS / "questions.yaml").read_text())["questions"]
+QUESTIONS = yaml.safe_load((DOCUMENTS / "questions.yaml").read_text())
+ANSWERABLE: list[dict[str, Any]] = QUESTIONS["answerable"]
+UNANSWERABLE: list[dict[str, Any]] = QUESTIONS["unanswerable"]
 NEEDS = {
     "embeddings": ["vector-store"],
     "documents": ["embeddings", "vector-store"],
@@ -66,9 +67,7 @@ def became_ready(pod: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(condition["lastTransitionTime"])
 
 
-@pytest.mark.parametrize(
-    "entry", [q for q in QUESTIONS if q.get("answerable", True)], ids=lambda q: q["question"]
-)
+@pytest.mark.parametrize("entry", ANSWERABLE, ids=lambda entry: entry["question"])
 def test_answers_cite_the_right_place(client: httpx.Client, entry: dict[str, Any]) -> None:
     body = client.post("/v1/query", json={"question": entry["question"]}).raise_for_status().json()
     assert body["answered"]
@@ -83,9 +82,7 @@ def test_answers_cite_the_right_place(client: httpx.Client, entry: dict[str, Any
     assert entry["contains"].lower() in body["answer"].lower()
 
 
-@pytest.mark.parametrize(
-    "entry", [q for q in QUESTIONS if not q.get("answerable", True)], ids=lambda q: q["question"]
-)
+@pytest.mark.parametrize("entry", UNANSWERABLE, ids=lambda entry: entry["question"])
 def test_a_question_without_an_answer_is_told_so(client: httpx.Client, entry: dict[str, Any]) -> None:
     body = client.post("/v1/query", json={"question": entry["question"]}).raise_for_status().json()
     assert not body["answered"]
@@ -94,7 +91,7 @@ def test_a_question_without_an_answer_is_told_so(client: httpx.Client, entry: di
 
 
 def test_the_chat_endpoint_speaks_openai(client: httpx.Client) -> None:
-    question = next(q for q in QUESTIONS if q.get("answerable", True))
+    question = ANSWERABLE[0]
     messages = [{"role": "user", "content": question["question"]}]
     body = client.post("/v1/chat/completions", json={"model": "ragops", "messages": messages}).json()
     assert body["object"] == "chat.completion"

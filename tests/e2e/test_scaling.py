@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
-
 from tests.e2e.support import Site, eventually, rag
 
 NAMESPACE = "scaling"

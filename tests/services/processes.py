@@ -79,11 +79,16 @@ class Postgres:
     def stop(self, sig: signal.Signals = signal.SIGTERM) -> int:
         """Stops the server; returns the entrypoint's exit status."""
         assert self._process is not None
-        if sig is signal.SIGKILL:
-            os.killpg(self._process.pid, sig)
-        else:
-            self._process.send_signal(sig)
+        self._process.send_signal(sig)
         return self._process.wait(timeout=30)
+
+    def kill(self) -> None:
+        """Kills all its processes at once, as a node that fails does."""
+        assert self._process is not None
+        server = Path("/proc") / (self._directory / "data" / "postmaster.pid").read_text().split()[0]
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(timeout=30)
+        wait_until(lambda: not server.exists(), "all processes are gone")
 
     def connect(self, password: str = PASSWORD) -> psycopg.Connection[tuple[object, ...]]:
         """A connection as the services make it."""

@@ -155,69 +155,62 @@ def test_a_path_in_the_name_is_dropped(api: httpx.Client, guide: dict[str, objec
     assert answer.json()["name"] == guide["name"]
 
 
-class TestLimits:
+@pytest.fixture(scope="module")
+def limited(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A documents service of its own, with limits that tests can reach."""
-
-    @pytest.fixture(scope="class")
-    def client(self, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-        environment = {
-            **stack.database.environment(),
-            "RAGOPS_EMBEDDINGS_URL": stack.embeddings.url,
-            "RAGOPS_MAX_UPLOAD_BYTES": "100000",
-            "RAGOPS_PARSE_TIMEOUT_SECONDS": "3",
-            "RAGOPS_MAX_CONCURRENCY": "1",
-            "RAGOPS_MAX_QUEUE": "1",
-        }
-        with (
-            service("documents", tmp_path_factory.mktemp("limits"), environment) as running,
-            httpx.Client(base_url=running.url, timeout=60) as client,
-        ):
-            yield client
-
-    def test_too_large_is_told_with_the_limit(self, client: httpx.Client) -> None:
-        a_little = upload(client, "large.txt", b"x" * 100_001)
-        by_far = upload(client, "large.txt", b"x" * 1_000_000)
-        for answer in (a_little, by_far):
-            assert answer.status_code == 413
-            assert answer.json()["error"]["code"] == "too_large"
-        assert "100000" in a_little.json()["error"]["message"]
-
-    def test_too_large_is_noticed_when_the_length_is_not_announced(self, client: httpx.Client) -> None:
-        boundary = "x" * 20
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
-
-        def body() -> Iterator[bytes]:
-            yield head.encode()
-            for _ in range(20):
-                yield b"y" * 50_000
-
-        headers = {"content-type": f"multipart/form-data; boundary={boundary}"}
-        answer = client.post("/v1/documents", content=body(), headers=headers)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
-
-    def test_a_document_that_takes_for_ever_is_given_up(self, client: httpx.Client) -> None:
-        # Nested lists of this depth keep the Markdown parser busy far beyond the limit.
-        answer = upload(client, "deep.md", b"".join(b"  " * depth + b"- a\n" for depth in range(300)))
-        assert answer.status_code in (201, 422)
-
-    def test_more_than_may_wait_are_told_to_come_back(self, client: httpx.Client) -> None:
-        text = " ".join(f"Sentence {number} of a document that takes a while." for number in range(1500))
-        with ThreadPoolExecutor(6) as pool:
-            answers = list(
-                pool.map(lambda n: upload(client, f"busy-{n}.txt", f"{n} {text}".encode()), range(6))
-            )
-        statuses = [answer.status_code for answer in answers]
-        assert statuses.count(201) >= 2
-        refused = [answer for answer in answers if answer.status_code == 429]
-        assert len(refused) + statuses.count(201) == 6
-        assert refused
-        assert all(int(answer.headers["retry-after"]) > 0 for answer in refused)
-        for document in client.get("/v1/documents").json()["documents"]:
-            if document["name"].startswith("busy-"):
-                client.delete(f"/v1/documents/{document['id']}")
+    environment = {
+        **stack.database.environment(),
+        "RAGOPS_EMBEDDINGS_URL": stack.embeddings.url,
+        "RAGOPS_MAX_UPLOAD_BYTES": "100000",
+        "RAGOPS_MAX_CONCURRENCY": "1",
+        "RAGOPS_MAX_QUEUE": "1",
+    }
+    with (
+        service("documents", tmp_path_factory.mktemp("limits"), environment) as running,
+        httpx.Client(base_url=running.url, timeout=60) as client,
+    ):
+        yield client
 
 
-def test_when_embedding_fails_nothing_is_stored(stack: Stack, database: Postgres, tmp_path: Path) -> None:
+def test_too_large_is_told_with_the_limit(limited: httpx.Client) -> None:
+    a_little = upload(limited, "large.txt", b"x" * 100_001)
+    by_far = upload(limited, "large.txt", b"x" * 1_000_000)
+    for answer in (a_little, by_far):
+        assert answer.status_code == 413
+        assert answer.json()["error"]["code"] == "too_large"
+    assert "100000" in a_little.json()["error"]["message"]
+
+
+def test_too_large_is_noticed_when_the_length_is_not_announced(limited: httpx.Client) -> None:
+    boundary = "x" * 20
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+
+    def body() -> Iterator[bytes]:
+        yield head.encode()
+        for _ in range(20):
+            yield b"y" * 50_000
+
+    headers = {"content-type": f"multipart/form-data; boundary={boundary}"}
+    answer = limited.post("/v1/documents", content=body(), headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
+
+
+def test_more_than_may_wait_are_told_to_come_back(limited: httpx.Client) -> None:
+    text = " ".join(f"Sentence {number} of a document that takes a while." for number in range(1500))
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda n: upload(limited, f"busy-{n}.txt", f"{n} {text}".encode()), range(6)))
+    statuses = [answer.status_code for answer in answers]
+    assert statuses.count(201) >= 2
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert len(refused) + statuses.count(201) == 6
+    assert refused
+    assert all(int(answer.headers["retry-after"]) > 0 for answer in refused)
+    for document in limited.get("/v1/documents").json()["documents"]:
+        if document["name"].startswith("busy-"):
+            limited.delete(f"/v1/documents/{document['id']}")
+
+
+def test_when_embedding_fails_nothing_is_stored(database: Postgres, tmp_path: Path) -> None:
     environment = {**database.environment(), "RAGOPS_EMBEDDINGS_URL": "http://127.0.0.1:9"}
     before = stored(database)
     with service("documents", tmp_path, environment) as running:

@@ -10,9 +10,9 @@ import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from ragservices.common.settings import default_model_dir
 from ragservices.embeddings.encoder import Encoder
-
 from tests.services.conftest import Stack
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "golden.json").read_text())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,9 +13,9 @@ from typing import Any
 
 import httpx
 import pytest
+
 from ragservices.generation.extractive import NO_ANSWER
 from ragservices.generation.llm import UNCITED_NOTE
-
 from tests.services.conftest import Stack
 from tests.services.processes import Service, service
 
@@ -39,16 +40,16 @@ PASSAGES = [
 class LanguageModel:
     """What the endpoint will say, and what it was asked."""
 
+    url: str = ""
     status: int = 200
     content: object = ""
     silent: bool = False
     requests: list[tuple[str, dict[str, str], dict[str, Any]]] = field(default_factory=list)
-    url: str = ""
     release: threading.Event = field(default_factory=threading.Event)
 
 
-@pytest.fixture
-def model() -> Iterator[LanguageModel]:
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[LanguageModel]:
     model = LanguageModel()
 
     class Handler(BaseHTTPRequestHandler):
@@ -64,7 +65,8 @@ def model() -> Iterator[LanguageModel]:
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(answer)))
             self.end_headers()
-            self.wfile.write(answer)
+            with suppress(BrokenPipeError):  # the service may have given up
+                self.wfile.write(answer)
 
         def _answer(self) -> object:
             if model.status != 200:
@@ -79,23 +81,32 @@ def model() -> Iterator[LanguageModel]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield model
-    model.release.set()
     server.shutdown()
     thread.join()
     server.server_close()
 
 
 @pytest.fixture
-def generation(model: LanguageModel, tmp_path: Path) -> Iterator[Service]:
+def model(endpoint: LanguageModel) -> Iterator[LanguageModel]:
+    """The endpoint, with nothing said or asked yet."""
+    endpoint.status, endpoint.content, endpoint.silent = 200, "", False
+    endpoint.requests.clear()
+    endpoint.release.clear()
+    yield endpoint
+    endpoint.release.set()
+
+
+@pytest.fixture(scope="module")
+def generation(endpoint: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     environment = {
-        "RAGOPS_LLM_BASE_URL": model.url,
+        "RAGOPS_LLM_BASE_URL": endpoint.url,
         "RAGOPS_LLM_MODEL": "some-model",
         "RAGOPS_LLM_API_KEY": "key-of-the-user",
         "RAGOPS_LLM_TEMPERATURE": "0.3",
         "RAGOPS_LLM_MAX_TOKENS": "99",
         "RAGOPS_LLM_TIMEOUT_SECONDS": "2",
     }
-    with service("generation", tmp_path, environment) as running:
+    with service("generation", tmp_path_factory.mktemp("generation"), environment) as running:
         yield running
 
 

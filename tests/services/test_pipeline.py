@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from ragservices.generation.extractive import NO_ANSWER, NOTE
 
+from ragservices.generation.extractive import NO_ANSWER, NOTE
 from tests.services.conftest import EXAMPLES
 
 QUESTIONS = yaml.safe_load((EXAMPLES / "questions.yaml").read_text())

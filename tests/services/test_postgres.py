@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-
 import psycopg
 import pytest
 
@@ -28,7 +26,7 @@ def test_told_to_stop_it_does_not_wait_for_sessions() -> None:
     with postgres() as server:
         server.start()
         with server.connect():
-            assert server.stop(signal.SIGTERM) == 0
+            assert server.stop() == 0
 
 
 def test_it_starts_again_after_it_was_killed() -> None:
@@ -36,7 +34,7 @@ def test_it_starts_again_after_it_was_killed() -> None:
         server.start()
         with server.connect() as connection:
             connection.execute("CREATE TABLE kept (value integer)")
-        server.stop(signal.SIGKILL)
+        server.kill()
         server.start()
         with server.connect() as connection:
             assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)

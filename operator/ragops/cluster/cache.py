@@ -48,7 +48,10 @@ def key_of(obj: Object) -> Key | None:
     metadata = obj["metadata"]
     if obj["kind"] == KIND:
         return Key(metadata["namespace"], metadata["name"])
-    name = (metadata.get("labels") or {}).get(RAG_LABEL)
+    owners = metadata.get("ownerReferences") or ()
+    # Pods have other owners; a child whose label was edited is still its owner's.
+    owner = next((o["name"] for o in owners if (o["apiVersion"], o["kind"]) == (API_VERSION, KIND)), None)
+    name = owner or (metadata.get("labels") or {}).get(RAG_LABEL)
     return Key(metadata["namespace"], name) if name else None
 
 

@@ -16,16 +16,19 @@ from ragops.api.names import API_VERSION, FIELD_MANAGER, KIND
 from ragops.cluster.errors import (
     ClusterError,
     ConflictError,
+    InvalidError,
     NotFoundError,
     NotServedError,
     UnavailableError,
 )
 from ragops.orchestration.observation import SCALER_MANAGER
 from ragops.resources.child import ChildRef, ref_of
+from ragops.resources.difference import Path
 
 Object = dict[str, Any]
 
 REQUEST_TIMEOUT_SECONDS: Final = 15
+REPAIR_MANAGER: Final = "ragops-repair"
 RAG_REF: Final = ChildRef(API_VERSION, KIND, "")
 
 
@@ -42,6 +45,15 @@ class Cluster(Protocol):
 
     async def apply(self, namespace: str, manifest: Mapping[str, Any]) -> Object:
         """Server-side apply, taking over conflicting fields. Returns the object as stored."""
+
+    async def apply_repaired(
+        self,
+        namespace: str,
+        manifest: Mapping[str, Any],
+        live: Mapping[str, Any],
+        repairs: Mapping[Path, Any],
+    ) -> Object:
+        """An apply over `live`, parts of which are replaced first. Raises InvalidError if it has changed."""
 
     async def hand_over_replicas(self, namespace: str, ref: ChildRef, replicas: int) -> None:
         """Makes the scaler a co-owner of spec.replicas at its present value."""
@@ -99,6 +111,27 @@ class KubernetesCluster:
 
     async def apply(self, namespace: str, manifest: Mapping[str, Any]) -> Object:
         return await self._apply(namespace, manifest, FIELD_MANAGER)
+
+    async def apply_repaired(
+        self,
+        namespace: str,
+        manifest: Mapping[str, Any],
+        live: Mapping[str, Any],
+        repairs: Mapping[Path, Any],
+    ) -> Object:
+        changes = [
+            _test("/metadata/resourceVersion", live["metadata"]["resourceVersion"]),
+            *({"op": "replace", "path": _pointer(path), "value": value} for path, value in repairs.items()),
+        ]
+        await self._json_patch(namespace, ref_of(live), changes)
+        applied = await self.apply(namespace, manifest)
+        # As a second owner the repair would keep these fields once they are dropped from the manifest.
+        owners = enumerate(applied["metadata"]["managedFields"])
+        entries = [
+            f"/metadata/managedFields/{i}" for i, owner in owners if owner["manager"] == REPAIR_MANAGER
+        ]
+        forget = [[_test(f"{e}/manager", REPAIR_MANAGER), {"op": "remove", "path": e}] for e in entries]
+        return await self._json_patch(namespace, ref_of(live), [step for steps in forget for step in steps])
 
     async def hand_over_replicas(self, namespace: str, ref: ChildRef, replicas: int) -> None:
         manifest = {
@@ -173,6 +206,20 @@ class KubernetesCluster:
         items, _ = await self.list("metrics.k8s.io/v1beta1", "PodMetrics", namespace, selector)
         return items
 
+    async def _json_patch(self, namespace: str, ref: ChildRef, changes: Sequence[Object]) -> Object:
+        """RFC 6902, all or nothing."""
+        resource = await self._resource(ref.api_version, ref.kind)
+        return await self._request(
+            resource.patch(
+                name=ref.name,
+                namespace=namespace,
+                body=list(changes),
+                content_type="application/json-patch+json",
+                field_manager=REPAIR_MANAGER,
+                _request_timeout=REQUEST_TIMEOUT_SECONDS,
+            )
+        )
+
     async def _apply(self, namespace: str, manifest: Mapping[str, Any], manager: str) -> Object:
         ref = ref_of(manifest)
         resource = await self._resource(ref.api_version, ref.kind)
@@ -204,6 +251,15 @@ class KubernetesCluster:
         return result
 
 
+def _test(path: str, value: object) -> Object:
+    return {"op": "test", "path": path, "value": value}
+
+
+def _pointer(path: Path) -> str:
+    """RFC 6901."""
+    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
+
+
 async def _translated(request: Awaitable[Any]) -> Any:
     """Awaits a request of the client; its many exceptions become ours."""
     try:
@@ -226,6 +282,8 @@ def _cluster_error(error: ApiException) -> ClusterError:
         return NotFoundError(reason, message)
     if error.status == 409:
         return ConflictError(reason, message)
+    if error.status == 422:
+        return InvalidError(reason, message)
     if error.status == 429 or (error.status or 0) >= 500:
         return UnavailableError(reason, message)
     return ClusterError(reason, message)

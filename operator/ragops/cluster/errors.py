@@ -23,6 +23,10 @@ class NotServedError(ClusterError):
         )
 
 
+class InvalidError(ClusterError):
+    """The API server refuses what the object would be."""
+
+
 class ConflictError(ClusterError):
     """The object exists already, or was changed meanwhile."""
 

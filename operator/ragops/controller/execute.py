@@ -11,11 +11,19 @@ from ragops.api.names import common_labels
 from ragops.api.rag import ObjectMeta
 from ragops.cluster.cache import Key, WatchCache
 from ragops.cluster.client import Cluster
-from ragops.cluster.errors import ClusterError, ConflictError, ForeignObjectError, NotFoundError
+from ragops.cluster.errors import (
+    ClusterError,
+    ConflictError,
+    ForeignObjectError,
+    InvalidError,
+    NotFoundError,
+    NotLeaderError,
+)
 from ragops.cluster.lease import Leadership
 from ragops.orchestration.actions import Apply, CreateCredentials, Delete, Plan, Scale
 from ragops.orchestration.observation import ApplyFailure
 from ragops.resources.child import is_owned_by, owner_reference
+from ragops.resources.difference import repairs
 from ragops.telemetry.metrics import SCALINGS, WRITES
 
 logger = logging.getLogger(__name__)
@@ -69,9 +77,14 @@ class Executor:
                 logger.warning("%s: %s: %s", key, service, error)
                 failures[service] = ApplyFailure(error.reason, error.message)
 
-        async with asyncio.TaskGroup() as group:
-            for service in dict.fromkeys((*credentials, *applies)):
-                group.create_task(one(service))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for service in dict.fromkeys((*credentials, *applies)):
+                    group.create_task(one(service))
+        except ExceptionGroup as errors:
+            if errors.subgroup(NotLeaderError):
+                raise NotLeaderError from errors
+            raise
         return failures
 
     async def _apply_all(self, key: Key, meta: ObjectMeta, applies: Iterable[Apply]) -> None:
@@ -81,9 +94,19 @@ class Executor:
             if apply.hand_over_replicas is not None:
                 self._write(apply.ref.kind, "apply")
                 await self._cluster.hand_over_replicas(key.namespace, apply.ref, apply.hand_over_replicas)
-            self._write(apply.ref.kind, "apply")
-            logger.info("%s: apply %s", key, apply.ref)
-            self._cache.put(await self._cluster.apply(key.namespace, apply.manifest))
+            self._cache.put(await self._apply(key, apply))
+
+    async def _apply(self, key: Key, apply: Apply) -> Mapping[str, Any]:
+        self._write(apply.ref.kind, "apply")
+        logger.info("%s: apply %s", key, apply.ref)
+        try:
+            return await self._cluster.apply(key.namespace, apply.manifest)
+        except InvalidError:
+            live = await self._cluster.get(key.namespace, apply.ref) if apply.exists else {}
+            if not (changes := repairs(apply.manifest, live)):
+                raise
+            self._write(apply.ref.kind, "repair")
+            return await self._cluster.apply_repaired(key.namespace, apply.manifest, live, changes)
 
     async def _refuse_foreign(self, key: Key, meta: ObjectMeta, apply: Apply) -> None:
         """An apply would take over an object of the same name; the cache holds only ours."""

@@ -58,7 +58,7 @@ class WorkQueue:
         return key
 
     def done(self, key: Key, failed: bool) -> None:
-        """The pass is over. A failed one is repeated, each time later."""
+        """The pass is over. A failed one is repeated, each time later; sooner if something has happened."""
         self._active.pop(key, None)
         if failed:
             failures = self._failures.get(key, 0)
@@ -68,7 +68,9 @@ class WorkQueue:
             self._failures.pop(key, None)
         if key in self._again:
             self._again.discard(key)
-            if not failed:
+            if failed:
+                self.add_after(key, BACKOFF_FIRST)
+            else:
                 self.add(key)
 
     def forget(self, key: Key) -> None:

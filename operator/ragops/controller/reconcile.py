@@ -1,13 +1,15 @@
 """One pass over one RAGDeployment: observe, plan, execute, status, events."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
 
 from ragops.api.defaults import resolve
+from ragops.api.problems import Problem
 from ragops.api.rag import ObjectMeta, RAGDeployment
 from ragops.api.status import RAGStatus
 from ragops.api.validation import InvalidRAG, parse, problems
@@ -19,6 +21,7 @@ from ragops.metrics.sampler import Sampler, Target
 from ragops.orchestration.actions import Plan
 from ragops.orchestration.observation import ApplyFailure
 from ragops.orchestration.plan import plan, reject
+from ragops.orchestration.report import undone
 from ragops.resources.pod import Images
 from ragops.telemetry.events import event_manifest, transitions
 
@@ -44,12 +47,13 @@ class Reconciler:
         self._identity = identity
         self._clock = clock
         self._failures: dict[Key, dict[str, ApplyFailure]] = {}
-        self._scaled: dict[Key, RAGDeployment] = {}
+        self._specs: dict[Key, tuple[tuple[str, int], RAGDeployment | Sequence[Problem]]] = {}
 
     def targets(self) -> Iterator[Target]:
-        """All services that need samples, by the last accepted specs."""
-        for key, rag in self._scaled.items():
-            yield from targets(self._cache, key, rag)
+        """All services that need samples."""
+        for key, (_, rag) in self._specs.items():
+            if isinstance(rag, RAGDeployment):
+                yield from targets(self._cache, key, rag)
 
     async def reconcile(self, key: Key) -> datetime | None:
         """One pass. Returns when to look again even if nothing happens.
@@ -58,32 +62,40 @@ class Reconciler:
         """
         raw = self._cache.rag(key)
         if raw is None or "deletionTimestamp" in raw["metadata"]:
-            self._scaled.pop(key, None)
+            self._specs.pop(key, None)
             self._failures.pop(key, None)  # garbage collection takes the children
             return None
         now = self._clock()
         meta, status = ObjectMeta.model_validate(raw["metadata"]), _status(key, raw)
         todo = self._plan(key, raw, status, now)
+        told = self._failures.get(key)
         failures = await self._executor.execute(key, meta, todo)
         self._failures[key] = failures
+        if todo.status is not None:
+            unscaled = {scale.service for scale in todo.scales} & failures.keys()
+            todo = replace(todo, status=undone(todo.status, status, unscaled))
         await self._report(key, meta, status, todo, now)
         if failures:
             service, failure = next(iter(failures.items()))
             raise ClusterError(failure.reason, f"{service}: {failure.message}")
-        return todo.wake_at
+        return now if told else todo.wake_at  # the status does not know yet that the failures are over
 
     def _plan(self, key: Key, raw: Mapping[str, Any], status: RAGStatus, now: datetime) -> Plan:
-        try:
-            rag = parse({**raw, "status": {}})
-            faults = problems(rag)
-        except InvalidRAG as error:
-            faults = list(error.problems)
-        if faults:
-            return reject(status, raw["metadata"].get("generation", 0), faults, now)
-        rag = resolve(rag).model_copy(update={"status": status})
-        self._scaled[key] = rag
+        spec = self._read(key, raw)
+        if not isinstance(spec, RAGDeployment):
+            return reject(status, raw["metadata"].get("generation", 0), spec, now)
+        rag = spec.model_copy(update={"status": status})
         seen = observe(self._cache, key, rag, self._sampler.windows(key), self._failures.get(key, {}))
         return plan(rag, seen, self._images, now)
+
+    def _read(self, key: Key, raw: Mapping[str, Any]) -> RAGDeployment | Sequence[Problem]:
+        """The resolved object, or what is wrong with it. Judged once a generation: it takes time."""
+        metadata = raw["metadata"]
+        generation = (metadata.get("uid", ""), metadata.get("generation", 0))
+        known = self._specs.get(key)
+        if known is None or known[0] != generation:
+            known = self._specs[key] = (generation, _judge(raw))
+        return known[1]
 
     async def _report(self, key: Key, meta: ObjectMeta, before: RAGStatus, todo: Plan, now: datetime) -> None:
         """Status first: an Event tells of what is recorded."""
@@ -92,6 +104,14 @@ class Reconciler:
         await self._executor.write_status(key, todo.status.to_wire())
         for transition in transitions(before, todo.status):
             await self._executor.create(key, event_manifest(meta, transition, self._identity, now))
+
+
+def _judge(raw: Mapping[str, Any]) -> RAGDeployment | Sequence[Problem]:
+    try:
+        rag = parse({**raw, "status": {}})
+    except InvalidRAG as error:
+        return error.problems
+    return problems(rag) or resolve(rag)
 
 
 def _status(key: Key, raw: Mapping[str, Any]) -> RAGStatus:

@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from importlib.metadata import version
 
 import kopf
 from aiohttp import web

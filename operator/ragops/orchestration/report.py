@@ -1,6 +1,6 @@
 """The status of a RAGDeployment, from what a pass has found out about its services."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
 from ragops.api.rag import RAGDeployment
@@ -44,6 +44,16 @@ def report(
         services=ordered,
         summary=summarize(ordered),
     )
+
+
+def undone(status: RAGStatus, before: RAGStatus, names: Set[str]) -> RAGStatus:
+    """The status with the scaling of these services as it was: their replicas could not be changed."""
+    old = {service.name: service.scaling for service in before.services}
+    services = [
+        service.model_copy(update={"scaling": old.get(service.name)}) if service.name in names else service
+        for service in status.services
+    ]
+    return status.model_copy(update={"services": services, "summary": summarize(services)})
 
 
 def _service_status(

@@ -4,13 +4,22 @@ Only fields that the manifest names are compared: defaults of the API server and
 never cause a write. A field that was dropped from the manifest shows in the hash annotation.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from ragops.resources.quantity import parse_quantity
 
-_QUANTITY_FIELDS: Final = ("requests", "limits", "sizeLimit")
-_MERGE_KEYS: Final = ("name", "mountPath", "containerPort", "uid", "topologyKey")
+Path = tuple[str | int, ...]
+
+# The API server rewrites quantities in their shortest form.
+_QUANTITIES: Final = ("requests", "limits", "sizeLimit")
+# Their meaning changes with every label that is added: compared as a whole, and applied as a whole.
+_SELECTORS: Final = ("selector", "labelSelector")
+_MERGE_KEYS: Final = ("mountPath", "containerPort", "port", "uid", "topologyKey", "name")
+# Each holds one choice of several (a handler), or entries that must not share a name.
+_EXCLUSIVE: Final = ("readinessProbe", "startupProbe", "livenessProbe", "ports")
+# Each entry holds one choice of several: a value or its source, one kind of volume.
+_EXCLUSIVE_ENTRIES: Final = ("env", "volumes")
 
 
 def differs(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
@@ -18,13 +27,17 @@ def differs(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
     return not _covers(wanted, live)
 
 
+def repairs(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> dict[Path, Any]:
+    """What must replace which parts of `live` where fields of others may exclude fields of `wanted`: another
+    kind of probe, another port of the same name. An apply adds to those, and the API server refuses that.
+    """
+    return dict(_repairs(wanted, live, ()))
+
+
 def _covers(wanted: Any, live: Any, quantities: bool = False) -> bool:
     if isinstance(wanted, Mapping):
         return isinstance(live, Mapping) and all(
-            # The API server rewrites quantities in their shortest form.
-            key in live
-            and _covers(value, live[key], quantities or key in ("requests", "limits", "sizeLimit"))
-            for key, value in wanted.items()
+            _covers_field(key, value, live, quantities) for key, value in wanted.items()
         )
     if isinstance(wanted, Sequence) and not isinstance(wanted, str):
         return isinstance(live, Sequence) and _covers_list(wanted, live, quantities)
@@ -33,14 +46,44 @@ def _covers(wanted: Any, live: Any, quantities: bool = False) -> bool:
     return bool(wanted == live)
 
 
+def _covers_field(key: str, value: Any, live: Mapping[str, Any], quantities: bool) -> bool:
+    if key not in live:
+        return not value  # the API server leaves out what is empty
+    if key in _SELECTORS:
+        return bool(value == live[key])
+    return _covers(value, live[key], quantities or key in _QUANTITIES)
+
+
 def _covers_list(wanted: Sequence[Any], live: Sequence[Any], quantities: bool) -> bool:
     """Lists with a merge key may have foreign entries (injected sidecars); others are compared whole."""
-    key = next(
-        (k for k in _MERGE_KEYS if wanted and all(isinstance(w, Mapping) and k in w for w in wanted)), None
-    )
+    key = _merge_key(wanted)
     if key is None:
         return len(wanted) == len(live) and all(
             _covers(w, x, quantities) for w, x in zip(wanted, live, strict=True)
         )
-    by_key = {entry[key]: entry for entry in live if isinstance(entry, Mapping) and key in entry}
-    return all(entry[key] in by_key and _covers(entry, by_key[entry[key]], quantities) for entry in wanted)
+    return all(any(_covers(entry, x, quantities) for x in live) for entry in wanted)
+
+
+def _merge_key(wanted: Sequence[Any]) -> str | None:
+    """What tells the entries of a list apart; None for a list that is replaced as a whole."""
+    maps = bool(wanted) and all(isinstance(entry, Mapping) for entry in wanted)
+    return next((key for key in _MERGE_KEYS if maps and all(key in entry for entry in wanted)), None)
+
+
+def _repairs(wanted: Any, live: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    if isinstance(wanted, Mapping) and isinstance(live, Mapping):
+        for key in wanted.keys() & live.keys():
+            if key not in _EXCLUSIVE:
+                yield from _repairs(wanted[key], live[key], (*path, key))
+            elif not _covers(wanted[key], live[key]):
+                yield (*path, key), wanted[key]
+    elif isinstance(wanted, Sequence) and (merge_key := _merge_key(wanted)):
+        by_key = {entry[merge_key]: entry for entry in wanted}
+        for index, entry in enumerate(live):
+            ours = by_key.get(entry.get(merge_key))
+            if ours is None:
+                continue
+            if path[-1] not in _EXCLUSIVE_ENTRIES:
+                yield from _repairs(ours, entry, (*path, index))
+            elif not _covers(ours, entry):
+                yield (*path, index), ours

@@ -1,7 +1,7 @@
 """The pod template: one hardened container, the same for every workload."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from ragops.api.base import ServiceType
 from ragops.api.names import common_labels, selector_labels

@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ragservices.common.context import REQUEST_ID_HEADER, enter_request
@@ -44,6 +45,8 @@ class RequestMiddleware:
 
         try:
             await self._app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            log.info("the client went away", extra={"path": scope["path"]})
         except Exception:
             log.exception("request failed", extra={"path": scope["path"]})
             if status:  # too late to say so: the connection is cut instead

@@ -39,6 +39,8 @@ class DocumentsSettings(DatabaseSettings):
     upload_timeout_seconds: Seconds = 120.0
     parse_timeout_seconds: Seconds = 60.0
     parse_memory_bytes: Annotated[int, Field(ge=128 << 20)] = 768 << 20  # of one document's process
+    # Documents are processed while the client waits; more than this would take too long.
+    max_chunks: Annotated[int, Field(ge=1, le=1_000_000)] = 5000
     model_dir: Path = Field(default_factory=default_model_dir)  # for its tokenizer
     max_concurrency: Annotated[int, Field(ge=1, le=64)] = 2
     max_queue: Annotated[int, Field(ge=0, le=10000)] = 16
@@ -61,6 +63,7 @@ class DocumentsSettings(DatabaseSettings):
             self.model_dir,
             self.parse_timeout_seconds,
             self.parse_memory_bytes,
+            self.max_chunks,
         )
 
 

@@ -33,6 +33,7 @@ class WorkerLimits:
     model_dir: Path
     timeout_seconds: float
     memory_bytes: int
+    max_chunks: int
 
 
 @dataclass(frozen=True)
@@ -114,4 +115,10 @@ def _process(limits: WorkerLimits, path: Path, name: str, kind: Kind) -> Process
         overlap=limits.chunk_overlap_tokens,
         model=tokenizer.max_content_tokens,
     )
-    return Processed(parsed.pages, chunk_document(parsed.blocks, chunk_limits, tokenizer.count))
+    chunks = chunk_document(parsed.blocks, chunk_limits, tokenizer.count)
+    if len(chunks) > limits.max_chunks:
+        raise DocumentError(
+            "too_large",
+            f"{name} has {len(chunks)} passages, above the limit of {limits.max_chunks}: split it",
+        )
+    return Processed(parsed.pages, chunks)

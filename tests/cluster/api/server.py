@@ -6,6 +6,7 @@ from typing import Any
 
 from kubernetes.client import CustomObjectsApi
 from kubernetes.client.exceptions import ApiException
+
 from ragops.api.names import GROUP, PLURAL, VERSION
 
 from .cases import Object

@@ -4,6 +4,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from ragops.api.evaluation import violations
 from ragops.api.validation import InvalidRAG, parse
 

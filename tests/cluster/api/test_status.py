@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 import yaml
+
 from ragops.api.names import GROUP, PLURAL, VERSION
 from ragops.api.status import RAGStatus
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from ragops.api.base import PATTERN_MEANINGS, Model, nested_model
 from ragops.api.rag import RAGDeployment
 from ragops.api.rules import Rule

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ metadata: {name: data}
 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 """
 # A pod stage of one's own: every pod fails at once.
-FAILING = """
+FAILING_STAGE = """
 apiVersion: kwok.x-k8s.io/v1alpha1
 kind: Stage
 metadata: {name: pod-fails}
@@ -31,6 +32,9 @@ spec:
       phase: Failed
       reason: ToldTo
 """
+
+
+NOT_READY = '{"status": {"conditions": [{"type": "Ready", "status": "False"}]}}'
 
 
 @pytest.fixture(scope="module")
@@ -142,10 +146,29 @@ def test_component_that_dies_is_started_again(home: Home) -> None:
 
 def test_stages_of_ones_own_replace_the_pod_stages(home: Home, tmp_path: Path) -> None:
     stages = tmp_path / "stages.yaml"
-    stages.write_text(FAILING)
+    stages.write_text(FAILING_STAGE)
     cluster = home.up(unique_name(), "--profile", "fake", "--stages", stages)
     cluster.kubectl("run", "doomed", "--image", "any")
     eventually(lambda: cluster.get("pod", "doomed")["status"].get("reason") == "ToldTo", "a failed pod")
+
+
+def test_metrics_tell_what_the_pods_annotations_say(home: Home) -> None:
+    cluster = home.up(unique_name(), "--profile", "fake", "--metrics")
+    usage = ("kwok.x-k8s.io/usage-cpu=250m", "kwok.x-k8s.io/usage-memory=64Mi")
+    cluster.kubectl("run", "busy", "--image", "any", "--annotations", usage[0], "--annotations", usage[1])
+    shown = re.compile(r"busy +25[0-9]m +64Mi")
+    eventually(lambda: shown.search(cluster.kubectl("top", "pods", check=False)), "the pod's use", 60)
+
+
+def test_up_keeps_a_cluster_whose_node_somebody_made_fail(home: Home) -> None:
+    cluster = home.up(unique_name(), "--profile", "fake")
+    cluster.kubectl("create", "namespace", "precious")
+    os.kill(cluster.pids()["kwok"], signal.SIGSTOP)
+    cluster.kubectl("patch", "node", "fake-0", "--subresource", "status", "-p", NOT_READY)
+    done = home.tool("up", "--name", cluster.name, "--profile", "fake")
+    assert "node fake-0 is not ready" in done.stderr
+    assert done.returncode == 0
+    assert "precious" in cluster.kubectl("get", "namespaces")
 
 
 def test_component_that_cannot_start_is_named_with_its_log(home: Home, tmp_path: Path) -> None:

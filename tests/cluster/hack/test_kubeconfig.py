@@ -40,6 +40,8 @@ def test_up_adds_a_current_context_and_down_takes_out_only_that(home: Home) -> N
     home.kubectl("config", "use-context", "work")
     assert home.tool("down", "--name", name).returncode == 0
     assert view(home) == before
+    # A path relative to the file stays so.
+    assert "certificate-authority: certs/ca.crt" in home.kubeconfig.read_text()
 
 
 def test_down_leaves_no_current_context_that_is_gone(home: Home) -> None:

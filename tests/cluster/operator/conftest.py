@@ -22,16 +22,18 @@ from .space import Space, connect
 
 StartOperator = Callable[..., OperatorProcess]
 
+STAGES = str(Path(__file__).with_name("stages.yaml"))
+PROFILE = ("--profile", "fake", "--no-merge", "--metrics", "--stages", STAGES)
+
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A cluster of profile fake with the CRD, made for this session and removed after it."""
     given = os.environ.get("RAGOPS_OPERATOR_TEST_CLUSTER")
     name = given or f"op-{uuid.uuid4().hex[:8]}"
-    stages = Path(__file__).with_name("stages.yaml")
     try:
         if not given:
-            _tool("up", "--name", name, "--profile", "fake", "--no-merge", "--stages", str(stages))
+            _tool("up", "--name", name, *PROFILE)
         made = Cluster(
             name=name,
             kubeconfig=Path(_tool("kubeconfig", "--name", name)),

@@ -130,7 +130,7 @@ def test_fields_of_others_are_kept(space: Space, audit: Audit) -> None:
     assert annotations["cloud/balancer"] == "x"
 
 
-def test_replicas_of_a_person_or_an_hpa_are_kept(space: Space, audit: Audit) -> None:
+def test_replicas_of_a_person_or_an_hpa_are_kept(space: Space) -> None:
     """Where neither replicas nor autoscaling is given, /scale is theirs, whatever else changes."""
     space.apply_rag(services("generation"))
     space.await_ready()

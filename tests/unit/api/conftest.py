@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from ragops.api.rag import RAGDeployment
 from ragops.api.validation import parse
 

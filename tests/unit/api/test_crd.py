@@ -10,6 +10,7 @@ from typing import Any, get_args
 import pytest
 import yaml
 from pydantic.fields import FieldInfo
+
 from ragops.api.base import PATTERN_MEANINGS, Model, nested_model
 from ragops.api.crd import crd, open_api_schema
 from ragops.api.problems import Reserved

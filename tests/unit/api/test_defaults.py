@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+
 from ragops.api.base import ServiceType, quantity_value
 from ragops.api.defaults import DEFAULT_RESOURCES, resolve
 from ragops.api.rag import RAGDeployment

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from ragops.api.base import Model, nested_model
 from ragops.api.problems import Reserved
 from ragops.api.rag import RAGDeployment, RAGSpec

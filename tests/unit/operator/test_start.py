@@ -1,10 +1,11 @@
 """The ordered, health-gated start, as a pure function of what is seen."""
 
 import pytest
+from tests.unit.operator.world import IMAGES, World, rag_of, six
+
 from ragops.api.status import HealthState, ServiceState
 from ragops.orchestration.observation import ApplyFailure, Observation, PodView
 from ragops.orchestration.plan import plan
-from tests.unit.operator.world import IMAGES, World, rag_of, six
 
 
 def test_services_start_when_their_dependencies_are_ready() -> None:
@@ -157,7 +158,7 @@ def test_killed_between_apply_and_status_ends_in_the_same_place(written: bool) -
 def test_paused_changes_nothing_but_status() -> None:
     world = World(rag_of(six(), paused=True))
     done = world.step()
-    assert not (done.applies or done.credentials or done.deletes or done.scales)
+    assert (done.applies, done.credentials, done.deletes, done.scales) == ((), (), (), ())
     assert world.condition("Progressing") == ("False", "Paused")
 
 

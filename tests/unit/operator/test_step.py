@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.operator.world import rag_of, six
+
 from ragops.api.autoscaling import AutoscalingSpec, MetricType
 from ragops.api.defaults import resolve
 from ragops.api.status import ScalingAction
 from ragops.scaling.decision import Decision, Replicas, ScalingReason, ScalingState
 from ragops.scaling.step import decide, keep
 from ragops.scaling.window import Sample, Window, reading
-from tests.unit.operator.world import rag_of, six
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -62,9 +63,7 @@ class Run:
         ready = self.replicas if self.ready is None else self.ready
         decision = decide(self.policy, Replicas(self.replicas, ready), self.window, self.state, self.now)
         acted = decision.action is not ScalingAction.HOLD
-        self.state = ScalingState(
-            decision.stable_since, self.now if acted else self.state.last_scale_time
-        )
+        self.state = ScalingState(decision.stable_since, self.now if acted else self.state.last_scale_time)
         self.replicas = decision.desired
         return decision
 
@@ -169,9 +168,7 @@ def test_all_metrics_must_be_low_but_any_may_scale_up() -> None:
     both = policy(metrics=[{"type": "CPU"}, {"type": "Memory"}])
 
     def judge(cpu: float, memory: float) -> Decision:
-        sample = Sample(
-            START, {MetricType.CPU: reading([cpu]), MetricType.MEMORY: reading([memory])}
-        )
+        sample = Sample(START, {MetricType.CPU: reading([cpu]), MetricType.MEMORY: reading([memory])})
         return decide(both, Replicas(2, 1), Window((sample,)), ScalingState(), START)
 
     assert judge(10, 90).reason is ScalingReason.PODS_PENDING
@@ -225,7 +222,5 @@ def test_bounds_and_step_hold_whatever_the_metrics(
 @given(st.floats(0, 1000), st.floats(0, 1000), st.integers(1, 5))
 def test_a_higher_metric_never_gives_fewer_replicas(low: float, high: float, replicas: int) -> None:
     low, high = sorted((low, high))
-    desired = [
-        Run(policy(), replicas=replicas).sample(*[value] * replicas).desired for value in (low, high)
-    ]
+    desired = [Run(policy(), replicas=replicas).sample(*[value] * replicas).desired for value in (low, high)]
     assert desired[0] <= desired[1]

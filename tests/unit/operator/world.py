@@ -1,4 +1,4 @@
-"""A cluster in memory for tests of pure functions: children as the API server would store them, and a clock."""
+"""A cluster in memory for tests of pure functions: children as the API server stores them, and a clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

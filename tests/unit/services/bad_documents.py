@@ -56,7 +56,7 @@ BAD_DOCUMENTS: list[tuple[str, bytes, str, str]] = [
     ("letter.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "unsupported_type", ".docx"),
     ("photo.jpg", b"\xff\xd8\xff\xe0" + bytes(100), "unsupported_type", "PDF (.pdf)"),
     ("noname", b"some text", "unsupported_type", "Supported are"),
-    ("really-a-pdf.txt", HANDBOOK, "content_mismatch", "its content is a PDF"),
+    ("really-a-pdf.txt", HANDBOOK + b"\n", "content_mismatch", "its content is a PDF"),
     ("binary.md", b"# Title\x00\x01\x02", "content_mismatch", "binary data"),
     ("latin.txt", "Fahrgäste dürfen".encode("latin-1"), "bad_encoding", "save it as UTF-8"),
     ("empty.txt", b"", "empty_document", "0 bytes"),

@@ -7,6 +7,7 @@ from itertools import groupby, pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from ragservices.common.settings import default_model_dir
 from ragservices.documents.chunking import ChunkLimits, chunk_document
 from ragservices.documents.parsing import Block

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ragservices.common.passages import Passage
 from ragservices.generation.extractive import NO_ANSWER, NOTE, answer
 from ragservices.generation.llm import best_quote, cited_passages, numbered

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.unit.services.bad_documents import BAD_DOCUMENTS, EXAMPLES, protected_pdf, zip_of
+
 from ragservices.documents.parsing import Block, DocumentError, Kind, ParsedDocument, detect_kind, parse
 from ragservices.documents.parsing.pdf import paragraphs
-
-from tests.unit.services.bad_documents import BAD_DOCUMENTS, EXAMPLES, protected_pdf, zip_of
 
 
 def parsed(path: Path) -> ParsedDocument:

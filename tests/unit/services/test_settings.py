@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from ragservices.common.settings import SettingsError, load_settings
 from ragservices.documents.service import DocumentsSettings
 from ragservices.embeddings.service import EmbeddingsSettings

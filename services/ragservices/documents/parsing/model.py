@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+# Control characters that are no white space, halves of surrogate pairs, and characters for private use.
+_DROPPED = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ue000-\uf8ff]")
 
 
 class Kind(StrEnum):
@@ -67,18 +69,13 @@ class Outline:
 
 def clean(text: str) -> str:
     """One line: white space collapsed, control characters (which PostgreSQL may refuse) dropped."""
-    kept = "".join(character for character in text if character.isspace() or not _is_control(character))
-    return re.sub(r"\s+", " ", kept).strip()
+    return " ".join(_DROPPED.sub("", text).split())
 
 
 def clean_lines(text: str) -> str:
     """As `clean`, line by line, for text whose line breaks mean something."""
     lines = (clean(line) for line in text.splitlines())
     return "\n".join(line for line in lines if line)
-
-
-def _is_control(character: str) -> bool:
-    return unicodedata.category(character) in ("Cc", "Cs", "Co")
 
 
 def table_text(rows: Sequence[Sequence[str]]) -> str:
