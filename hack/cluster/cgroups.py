@@ -25,8 +25,8 @@ def create(cgroup: str) -> None:
         _create(cgroup)
     except OSError as error:
         raise ClusterError(
-            f"making cgroup {cgroup} failed: {error}. The node needs a writable {_ROOT}, with all controllers "
-            "for its own use; inside a container it has that only with --privileged."
+            f"making cgroup {cgroup} failed: {error}. The node needs a writable {_ROOT} with all controllers "
+            "for its use; inside a container it has that only with --privileged."
         ) from error
 
 

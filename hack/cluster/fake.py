@@ -25,6 +25,7 @@ _PORT_RANGE = range(20000, 32000)
 _ADDRESS = "127.0.0.1"
 _POD_CIDR = "10.244.0.0/16"
 _NODES = 3
+_CAPACITY = {"cpu": "1k", "memory": "1Ti", "ephemeral-storage": "100Ti", "pods": "1M"}
 _NODE_STAGES = (
     "stage/node/fast/node-initialize.yaml",
     "stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
@@ -116,6 +117,7 @@ def _node(name: str) -> dict[str, Any]:
                 "metrics.k8s.io/resource-metrics-path": f"/metrics/nodes/{name}/metrics/resource",
             },
         },
+        "status": {"capacity": _CAPACITY, "allocatable": _CAPACITY},
     }
 
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.services.conftest import EXAMPLES, Stack, upload
-from tests.services.processes import Postgres, service
+from tests.services.processes import Postgres, service, wait_until
 from tests.unit.services.bad_documents import BAD_DOCUMENTS
 
 pytestmark = pytest.mark.usefixtures("examples")
@@ -93,15 +93,21 @@ def test_a_name_gets_new_content_even_when_another_document_has_it(
     assert moved.json()["sha256"] == guide["sha256"] != other["sha256"]
 
 
-def test_the_same_document_many_times_at_once_is_stored_once(
+def test_the_same_document_twice_at_once_is_stored_once(
     api: httpx.Client, guide: dict[str, object], database: Postgres
 ) -> None:
     api.delete(f"/v1/documents/{guide['id']}")
     before = stored(database)
-    with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda _: upload(api, "lighthouse.md", GUIDE), range(6)))
-    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 200, 200, 201]
-    assert len({answer.json()["id"] for answer in answers}) == 1
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with ThreadPoolExecutor(2) as pool, database.connect() as connection:
+        # Held back at the same point, the two can only go on one after the other.
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('name lighthouse.md', 0))")
+            uploads = [pool.submit(upload, api, "lighthouse.md", GUIDE) for _ in range(2)]
+            wait_until(lambda: connection.execute(waiting).fetchone() == (2,), "both are about to store")
+        answers = [upload.result() for upload in uploads]
+    assert sorted(answer.status_code for answer in answers) == [200, 201]
+    assert answers[0].json() == answers[1].json()
     assert int(str(stored(database)[0])) == int(str(before[0])) + 1
 
 

@@ -77,6 +77,7 @@ def test_a_batch_does_not_change_a_vector(encoder: Encoder) -> None:
         ({"input": "x", "model": "text-embedding-3-small"}, 404, "'text-embedding-3-small' is not served"),
         ({"input": "x", "dimensions": 128}, 400, "has 384 dimensions"),
         ({"input": "x", "encoding_format": "int8"}, 400, "encoding_format"),
+        ({"input": "x" * 1_000_001}, 400, "at most 1000000 characters"),
         ({}, 400, "input: Field required"),
     ],
 )
@@ -85,6 +86,20 @@ def test_what_cannot_be_embedded_is_refused_by_name(
 ) -> None:
     answer = client.post("/v1/embeddings", json=body)
     assert answer.status_code == status
+    assert said in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"input": "half of a pair: \\ud800"}', "input.0: Input should be a valid string"),
+        (b'{"input": ', "not valid JSON"),
+        (b"[]", "valid dictionary"),
+    ],
+)
+def test_malformed_bodies_are_the_caller_s_fault(client: httpx.Client, body: bytes, said: str) -> None:
+    answer = client.post("/v1/embeddings", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
     assert said in answer.json()["error"]["message"]
 
 

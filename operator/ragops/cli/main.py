@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from kubernetes.aio import config
 
 from ragops.cli.planning import OutputFormat, show_plan
+from ragops.cluster.errors import ClusterError
 from ragops.controller.run import run
 from ragops.controller.settings import SettingsError, from_environment
 
@@ -29,7 +31,10 @@ def operator() -> None:
     except SettingsError as error:
         raise typer.Exit(_fail(str(error))) from error
     _log_to_stderr(settings.log_level, settings.log_json)
-    asyncio.run(run(settings))
+    try:
+        asyncio.run(run(settings))
+    except (ClusterError, config.ConfigException) as error:
+        raise typer.Exit(_fail(str(error))) from error
 
 
 @app.command()

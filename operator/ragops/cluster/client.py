@@ -101,7 +101,8 @@ class KubernetesCluster:
         )
         # Items of a list come without their kind.
         items = [{"apiVersion": api_version, "kind": kind, **item} for item in answer["items"]]
-        return items, answer["metadata"]["resourceVersion"]
+        # The metrics API, which computes its answers, has no resource version.
+        return items, answer["metadata"].get("resourceVersion", "0")
 
     async def get(self, namespace: str, ref: ChildRef) -> Object:
         resource = await self._resource(ref.api_version, ref.kind)

@@ -19,7 +19,9 @@ class NotServedError(ClusterError):
 
     def __init__(self, api_version: str, kind: str) -> None:
         super().__init__(
-            "NotServed", f"the API server does not serve {kind} ({api_version}): install it first"
+            "NotServed",
+            f"the API server does not know {kind} ({api_version}): "
+            "install its CustomResourceDefinition or API service first",
         )
 
 

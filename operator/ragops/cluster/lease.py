@@ -79,13 +79,10 @@ class Elector:
         """Tries to take or renew the lease until cancelled; then gives it back."""
         try:
             while True:
-                was = self._renewed is not None
                 await self._attempt()
-                if was and not self.holds:
+                if self._renewed is not None and not self.holds:
                     self._renewed = None
-                if was != self.holds:
-                    logger.info("leadership of %s: %s", self._identity, "taken" if self.holds else "lost")
-                    self._on_change(self.holds)
+                    self._changed(False)
                 await asyncio.sleep(RETRY_SECONDS)
         finally:
             await self._release()
@@ -95,9 +92,16 @@ class Elector:
         try:
             async with asyncio.timeout(DEADLINE_SECONDS - RETRY_SECONDS):
                 if await self._take():
-                    self._renewed = started
+                    # Also when it had lapsed during a slow renewal: nothing was done meanwhile.
+                    held, self._renewed = self.holds, started
+                    if not held:
+                        self._changed(True)
         except (ClusterError, TimeoutError) as error:
             logger.warning("the lease %s could not be renewed: %s", LEASE_NAME, error)
+
+    def _changed(self, leads: bool) -> None:
+        logger.info("leadership of %s: %s", self._identity, "taken" if leads else "lost")
+        self._on_change(leads)
 
     async def _take(self) -> bool:
         """Whether the lease is ours after this attempt."""

@@ -1,5 +1,6 @@
 """kopf: watch streams, credentials and their renewal. Its handlers only feed the cache and wake keys up."""
 
+import itertools
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,8 @@ import kopf
 
 from ragops.api.names import GROUP, PLURAL, VERSION
 from ragops.cluster.cache import CHILD_KINDS, POD_KIND, Key, WatchCache
+
+RECONNECT_SECONDS = 2
 
 _PLURALS = {
     "Deployment": "deployments",
@@ -47,6 +50,8 @@ def settings() -> kopf.OperatorSettings:
     options.posting.enabled = False
     options.scanning.disabled = True
     options.networking.request_timeout = 30
+    # Without an end: an operator that gave up would come back into a crash loop, minutes after the API server.
+    options.networking.error_backoffs = itertools.repeat(RECONNECT_SECONDS)
     for kind in (*CHILD_KINDS, POD_KIND):
         if kind.selector:
             options.watching.label_selectors[_PLURALS[kind.kind]] = kind.selector

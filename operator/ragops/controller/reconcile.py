@@ -71,8 +71,8 @@ class Reconciler:
         told = self._failures.get(key)
         failures = await self._executor.execute(key, meta, todo)
         self._failures[key] = failures
-        if todo.status is not None:
-            unscaled = {scale.service for scale in todo.scales} & failures.keys()
+        unscaled = {scale.service for scale in todo.scales} & failures.keys()
+        if unscaled and todo.status is not None:
             todo = replace(todo, status=undone(todo.status, status, unscaled))
         await self._report(key, meta, status, todo, now)
         if failures:

@@ -38,7 +38,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
             services=_required(environ, "RAGOPS_IMAGE_SERVICES"),
             postgres=_required(environ, "RAGOPS_IMAGE_POSTGRES"),
         ),
-        namespaces=tuple(filter(None, environ.get("RAGOPS_WATCH_NAMESPACES", "").split(","))),
+        namespaces=_names(environ.get("RAGOPS_WATCH_NAMESPACES", "")),
         leader_election=_flag(environ, "RAGOPS_LEADER_ELECT", default=True),
         identity=environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
         namespace=environ.get("POD_NAMESPACE", "ragops-system"),
@@ -53,6 +53,10 @@ def _required(environ: Mapping[str, str], name: str) -> str:
     if not value:
         raise SettingsError(f"{name} is not set: give the image that services of this kind run by default")
     return value
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for part in text.split(",") if (name := part.strip()))
 
 
 def _flag(environ: Mapping[str, str], name: str, default: bool) -> bool:

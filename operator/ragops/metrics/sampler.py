@@ -81,7 +81,7 @@ class Sampler:
         at = datetime.now(UTC)
         for target in targets:
             identity = (target.key, target.service)
-            window = self._windows.get(identity, Window(resumed_from=self.resumed_from))
+            window = self._windows.get(identity, Window(seen_until=self.resumed_from))
             sample = Sample(at.replace(microsecond=0), readings(items, target.pods, at))
             self._windows[identity] = window.with_sample(sample, target.keep)
         for key in {target.key for target in targets}:

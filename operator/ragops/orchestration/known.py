@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ragops.api.autoscaling import ScalingMode
 from ragops.api.service import ServiceSpec
 from ragops.api.status import ServiceStatus
 from ragops.orchestration.observation import Workload
@@ -34,6 +35,11 @@ class Known:
     def was_ready(self) -> bool:
         """It has been ready at least once."""
         return self.progress.startup.ready_at is not None
+
+    @property
+    def scaled(self) -> bool:
+        """ragops changes its replicas."""
+        return self.spec.autoscaling is not None and self.spec.autoscaling.mode is ScalingMode.STEP
 
     def scaling_state(self) -> ScalingState:
         """What the scaler remembers. A change that was made but not recorded shows in the managed fields."""

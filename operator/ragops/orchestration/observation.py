@@ -73,19 +73,27 @@ def pod_view(pod: Mapping[str, Any]) -> PodView:
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
     scheduled = conditions.get("PodScheduled") or {}
     containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-    waiting: Mapping[str, Any] = next(
-        (w for c in containers if (w := (c.get("state") or {}).get("waiting"))), {}
-    )
+    # An injected sidecar may be the first container, and only wait for its turn.
+    stuck: Mapping[str, Any] = next((c for c in containers if _waiting_reason(c) not in _PATIENT), {})
     return PodView(
         name=pod["metadata"]["name"],
         service=pod["metadata"].get("labels", {}).get(SERVICE_LABEL, ""),
         ready=(conditions.get("Ready") or {}).get("status") == "True",
         terminating="deletionTimestamp" in pod["metadata"],
-        waiting_reason=waiting.get("reason"),
-        image=pod["spec"]["containers"][0]["image"],
+        waiting_reason=_waiting_reason(stuck),
+        image=stuck.get("image", ""),
         unschedulable=scheduled.get("message") if scheduled.get("reason") == "Unschedulable" else None,
         restarts=sum(c.get("restartCount", 0) for c in containers),
     )
+
+
+_PATIENT: Final = (None, "ContainerCreating", "PodInitializing")
+
+
+def _waiting_reason(container: Mapping[str, Any]) -> str | None:
+    """Why a container waits, by its status; None when it does not."""
+    reason: str | None = ((container.get("state") or {}).get("waiting") or {}).get("reason")
+    return reason
 
 
 def workload_view(obj: Mapping[str, Any]) -> Workload:

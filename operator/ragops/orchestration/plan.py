@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ragops.api.autoscaling import ScalingMode
 from ragops.api.base import ServiceType
 from ragops.api.names import credentials_name
 from ragops.api.problems import Problem
@@ -31,7 +30,7 @@ from ragops.scaling.window import Window
 def plan(rag: RAGDeployment, seen: Observation, images: Images, now: datetime) -> Plan:
     """What one pass does. `rag` is resolved and without problems."""
     services = _progress(rag, seen, now.replace(microsecond=0))
-    scales = tuple(_scales(services, seen, now))
+    scales = () if rag.spec.paused else tuple(_scales(services, seen, now))
     decisions = {scale.service: scale.decision for scale in scales}
     status = report(rag, services, decisions, now)
     due = Plan(
@@ -66,6 +65,8 @@ def _progress(rag: RAGDeployment, seen: Observation, now: datetime) -> list[Know
     running = {k.spec.name: k.progress for k in order if k.progress.started}
     ready = {name for name, progress in running.items() if progress.ready}
     halted = halting and any(p.state is ServiceState.FAILED for p in running.values())
+    if rag.spec.paused:
+        return order  # what has not been started waits
     return [
         k if k.progress.started else replace(k, progress=first_start(k.spec, ready, halted, now))
         for k in order
@@ -85,7 +86,7 @@ def _scales(services: Iterable[Known], seen: Observation, now: datetime) -> Iter
     """The decision of every service that we scale."""
     for service in services:
         policy = service.spec.autoscaling
-        if policy is None or policy.mode is not ScalingMode.STEP or service.workload is None:
+        if policy is None or not service.scaled or service.workload is None:
             continue
         if not service.was_ready and service.wanted >= policy.min_replicas:
             continue  # the start has its own timeout; there is nothing to measure yet

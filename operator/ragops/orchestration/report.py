@@ -17,7 +17,7 @@ from ragops.health.assess import assess, own_health
 from ragops.orchestration.conditions import accepted, merge, of_services, summarize
 from ragops.orchestration.graph import roots_of_trouble
 from ragops.orchestration.known import Known
-from ragops.scaling.decision import Decision, ScalingState
+from ragops.scaling.decision import Decision
 
 
 def report(
@@ -60,7 +60,6 @@ def _service_status(
     service: Known, roots: Sequence[str], decision: Decision | None, now: datetime
 ) -> ServiceStatus:
     previous, workload = service.previous, service.workload
-    before = previous.scaling if previous else None
     stamp = now.replace(microsecond=0)
     return ServiceStatus(
         name=service.spec.name,
@@ -77,7 +76,7 @@ def _service_status(
             stamp,
         ),
         startup=service.progress.startup,
-        scaling=_scaling_status(decision, before, service.scaling_state(), now) if decision else None,
+        scaling=_scaling_status(service, decision, now),
         rollout=_rollout(service),
     )
 
@@ -96,10 +95,11 @@ def _rollout(service: Known) -> RolloutStatus | None:
     )
 
 
-def _scaling_status(
-    decision: Decision, before: ScalingStatus | None, state: ScalingState, now: datetime
-) -> ScalingStatus:
+def _scaling_status(service: Known, decision: Decision | None, now: datetime) -> ScalingStatus | None:
     """The decision as status keeps it: an unchanged one keeps the inputs it was made with."""
+    before = service.previous.scaling if service.previous else None
+    if decision is None:
+        return before if service.scaled else None  # nothing was decided: what is remembered still holds
     acted = decision.action is not ScalingAction.HOLD
     status = ScalingStatus(
         desired=decision.desired,
@@ -108,7 +108,7 @@ def _scaling_status(
         message=decision.message,
         inputs=list(decision.inputs),
         stable_since=decision.stable_since,
-        last_scale_time=_next_second(now) if acted else state.last_scale_time,
+        last_scale_time=_next_second(now) if acted else service.scaling_state().last_scale_time,
         cooldown_until=_next_second(decision.cooldown_until) if decision.cooldown_until else None,
     )
     volatile = {"message": before.message, "inputs": before.inputs} if before else {}

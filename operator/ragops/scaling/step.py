@@ -94,7 +94,7 @@ def _stable_since(
     that is not quiet.
     """
     since = state.stable_since
-    seen = window.resumed_from
+    seen = window.seen_until
     gap = max_gap(policy)
     for sample in window.samples:
         if state.last_scale_time is not None and sample.at <= state.last_scale_time:
@@ -108,12 +108,10 @@ def _stable_since(
             continue
         if not all(j.quiet for j in judged):
             since = None
-        elif since is None or (seen is not None and sample.at - seen > gap):
+        elif since is None or seen is None or sample.at - seen > gap:
             since = sample.at
         seen = sample.at
-    if since is not None and (seen is None or now - seen > gap):
-        return None
-    return since
+    return since if seen is not None and now - seen <= gap else None
 
 
 @dataclass(frozen=True)

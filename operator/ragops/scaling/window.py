@@ -54,8 +54,8 @@ class Window:
     """The samples of one service, oldest first."""
 
     samples: tuple[Sample, ...] = ()
-    resumed_from: datetime | None = None
-    """Until when the previous leader was alive: the stability that it recorded holds if the gap is small."""
+    seen_until: datetime | None = None
+    """Time of the last sample before these; after a takeover, until when the previous leader was alive."""
 
     def with_sample(self, sample: Sample, keep: timedelta) -> "Window":
         """The window with one more sample, and without those older than `keep` before it.
@@ -64,5 +64,6 @@ class Window:
         """
         if self.samples and sample.at <= self.samples[-1].at:
             return self
-        kept = tuple(old for old in self.samples if old.at > sample.at - keep)
-        return Window((*kept, sample), self.resumed_from)
+        older = [old for old in self.samples if old.at <= sample.at - keep]
+        seen_until = older[-1].at if older else self.seen_until
+        return Window((*self.samples[len(older) :], sample), seen_until)

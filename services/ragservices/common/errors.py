@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -46,12 +47,16 @@ async def _api_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _validation_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    problems = []
-    for problem in error.errors():
-        where = ".".join(str(part) for part in problem["loc"] if part != "body")
-        message = problem["msg"].removeprefix("Value error, ")
-        problems.append(f"{where}: {message}" if where else message)
-    return error_response(400, "invalid_request", "; ".join(problems))
+    return error_response(400, "invalid_request", "; ".join(map(_problem, error.errors())))
+
+
+def _problem(problem: Mapping[str, Any]) -> str:
+    """One problem of a request, the field first."""
+    if problem["type"] == "json_invalid":
+        return f"the body is not valid JSON: {problem['ctx']['error']} at character {problem['loc'][-1]}"
+    where = ".".join(str(part) for part in problem["loc"][1:])  # the first part is body, path or query
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, StringConstraints, field_validator
 
 from ragservices.common.app import create_app
 from ragservices.common.errors import ApiError
@@ -33,10 +33,14 @@ class EmbeddingsSettings(ServiceSettings):
     max_concurrency: Annotated[int, Field(ge=1, le=64)] = 2
 
 
+# Far above what the model takes; such a text is refused before it is tokenized.
+Text = Annotated[str, StringConstraints(max_length=1_000_000)]
+
+
 class EmbeddingsRequest(BaseModel):
     """Body of POST /v1/embeddings."""
 
-    input: list[str]
+    input: list[Text]
     model: str | None = None
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = None

@@ -55,6 +55,16 @@ def test_pods_get_ready_and_claims_get_bound(cluster: Running) -> None:
     eventually(lambda: cluster.get("pvc", "data")["status"]["phase"] == "Bound", "a bound claim")
 
 
+def test_nodes_have_room_for_every_kind_of_request(cluster: Running) -> None:
+    for node in cluster.get("nodes")["items"]:
+        assert node["status"]["allocatable"] == {
+            "cpu": "1k",
+            "memory": "1Ti",
+            "ephemeral-storage": "100Ti",
+            "pods": "1M",
+        }
+
+
 def test_second_up_is_fast_and_changes_nothing(cluster: Running) -> None:
     before, server = cluster.pids(), cluster.kubectl("config", "view", "--minify")
     started = time.monotonic()

@@ -1,6 +1,7 @@
 """A namespace of one test: its objects, by plain requests to the API server."""
 
 import base64
+import json
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -143,6 +144,18 @@ class Space:
         """Deletes an object, its dependents in the background."""
         self._call("DELETE", kind, name, params={"propagationPolicy": "Background"})
 
+    def answers(self) -> bool:
+        """Whether the API server can be reached, and is ready."""
+        try:
+            return self.client.get("/readyz").is_success
+        except httpx.TransportError:
+            return False
+
+    def watch(self, path: str, parameters: Mapping[str, str]) -> list[Object]:
+        """The events of a watch until its timeout."""
+        response = self.client.get(path, params=parameters)
+        return [json.loads(line) for line in response.text.splitlines()]
+
     def apply_rag(self, services: list[Object], name: str = "demo", **spec: Any) -> Object:
         """Makes or changes a RAGDeployment, as `kubectl apply --server-side` does."""
         return self.apply("RAGDeployment", name, "kubectl", spec={"services": services, **spec})
@@ -187,12 +200,10 @@ class Space:
         found = (self.find(kind, f"{rag}-{service}") for kind in WORKLOADS)
         return next(filter(None, found), None)
 
-    def replicas(self, service: str, rag: str = "demo") -> int:
-        """spec.replicas of the workload of a service, which must exist."""
+    def replicas(self, service: str, rag: str = "demo") -> int | None:
+        """spec.replicas of the workload of a service; None when there is no workload."""
         workload = self.workload(service, rag)
-        assert workload is not None, service
-        replicas: int = workload["spec"]["replicas"]
-        return replicas
+        return workload["spec"]["replicas"] if workload else None
 
     def pods(self, service: str, rag: str = "demo") -> list[Object]:
         """The pods of a service that are not on their way out."""

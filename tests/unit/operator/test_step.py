@@ -129,6 +129,22 @@ def test_a_gap_in_the_samples_is_not_stability() -> None:
     assert run.sample(10, 10).action is ScalingAction.DOWN
 
 
+def test_a_gap_is_seen_even_if_nobody_decided_during_it() -> None:
+    run = Run(policy(), replicas=2)
+    for _ in range(6):
+        run.sample(10, 10)
+    run.sample(10, 10, seconds=40)
+    assert run.state.stable_since == run.now
+
+
+def test_stability_holds_long_after_a_takeover() -> None:
+    run = Run(policy(stabilitySeconds=600), replicas=2)
+    run.window = Window(seen_until=START)
+    for _ in range(100):
+        run.sample(10, 10)
+    assert run.state.stable_since == START + timedelta(seconds=5)
+
+
 def test_missing_metrics_change_nothing() -> None:
     run = Run(policy(), replicas=3)
     for _ in range(40):
@@ -180,7 +196,7 @@ def test_a_restart_keeps_the_window_when_the_gap_is_small() -> None:
     run = Run(policy(), replicas=2)
     for _ in range(10):
         run.sample(10, 10)
-    run.window = Window(resumed_from=run.now)  # a new process: no samples, but the state from status
+    run.window = Window(seen_until=run.now)  # a new process: no samples, but the state from status
     for _ in range(2):
         assert run.sample(10, 10).action is ScalingAction.HOLD
     assert run.sample(10, 10).action is ScalingAction.DOWN
@@ -190,7 +206,7 @@ def test_a_restart_after_a_long_gap_starts_the_window_anew() -> None:
     run = Run(policy(), replicas=2)
     for _ in range(10):
         run.sample(10, 10)
-    run.window = Window(resumed_from=run.now)
+    run.window = Window(seen_until=run.now)
     run.now += timedelta(seconds=100)
     assert run.sample(10, 10).reason is ScalingReason.STABILIZING
     assert run.state.stable_since == run.now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,10 +39,14 @@ async def test_a_document_comes_back_as_chunks() -> None:
     assert {chunk.page for chunk in processed.chunks} == {1, 2, 3, 4, 5, 6}
 
 
-async def test_one_that_takes_too_long_is_given_up_and_its_process_ended() -> None:
-    error = await failure(replace(LIMITS, timeout_seconds=0.001), HANDBOOK, Kind.PDF)
+async def test_one_that_takes_too_long_is_given_up_and_its_process_ended(tmp_path: Path) -> None:
+    path = tmp_path / "long.txt"
+    path.write_text("Word. " * 2_000_000)  # far more than a minute's work
+    started = time.monotonic()
+    error = await failure(replace(LIMITS, timeout_seconds=0.5), path, Kind.TEXT)
     assert error.code == "processing_timeout"
     assert multiprocessing.active_children() == []
+    assert time.monotonic() - started < 20
 
 
 async def test_one_that_takes_too_much_memory_is_given_up(tmp_path: Path) -> None:
