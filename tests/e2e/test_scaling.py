@@ -42,10 +42,6 @@ def test_up_under_load_and_down_after_it(site: Site) -> None:
     assert lowered_at - raised_at >= timedelta(seconds=COOLDOWN)
     # The metrics API looks back: the quiet window cannot have begun before the load ended.
     assert lowered_at >= calm + timedelta(seconds=STABILITY - 5)
-    assert (down["scaling"]["action"], down["scaling"]["reason"]) in (
-        ("Down", "BelowThresholds"),
-        ("Hold", "AtMinimum"),
-    )
     events = {e["reason"]: e["note"] for e in site.get(NAMESPACE, "events.events.k8s.io")}
     assert "AboveThreshold: CPU" in events["ScaledUp"]
     assert "is above 70" in events["ScaledUp"]

@@ -21,14 +21,22 @@ _PLURALS = {
 }
 
 
-def registry(cache: WatchCache, wake: Callable[[Key], None]) -> kopf.OperatorRegistry:
-    """Event handlers for everything that is watched."""
+def registry(
+    cache: WatchCache, wake: Callable[[Key], None], relisted: Callable[[], None]
+) -> kopf.OperatorRegistry:
+    """Event handlers for everything that is watched.
+
+    `relisted` is called when a watch could not be resumed and began with a list: what was deleted in between
+    is not in it.
+    """
     handlers = kopf.OperatorRegistry()
 
     def on_event(event: kopf.RawEvent, **_: Any) -> None:
         obj = event["object"]
         if not obj.get("kind"):
             return
+        if event["type"] is None:
+            relisted()
         key = cache.remove(obj) if event["type"] == "DELETED" else cache.put(obj)
         if key is not None:
             wake(key)
@@ -50,7 +58,7 @@ def settings() -> kopf.OperatorSettings:
     options.posting.enabled = False
     options.scanning.disabled = True
     options.networking.request_timeout = 30
-    # Without an end: an operator that gave up would come back into a crash loop, minutes after the API server.
+    # Without an end: one that gave up would come back minutes after the API server, from a crash loop.
     options.networking.error_backoffs = itertools.repeat(RECONNECT_SECONDS)
     for kind in (*CHILD_KINDS, POD_KIND):
         if kind.selector:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 import kopf
@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 WORKERS = 4
 RESYNC_SECONDS = 600
 PRIME_RETRY_SECONDS = 1
+GAP_SECONDS = handlers.RECONNECT_SECONDS + 1
+"""By then all watches that were broken together have been resumed."""
 STUCK_SECONDS = 120
 """A key that waits or works for longer than this means that the operator must be restarted."""
 PASS_TIMEOUT_SECONDS = 90
@@ -43,6 +45,7 @@ class Operator:
         self._cache = WatchCache()
         self._queue = WorkQueue()
         self._primed = False
+        self._gap = asyncio.Event()
         self._elector = (
             Elector(cluster, settings.namespace, settings.identity, self._leadership_changed)
             if settings.leader_election
@@ -85,7 +88,7 @@ class Operator:
 
     async def _watch(self) -> None:
         await kopf.operator(
-            registry=handlers.registry(self._cache, self._queue.add),
+            registry=handlers.registry(self._cache, self._queue.add, self._gap.set),
             settings=handlers.settings(),
             clusterwide=not self._settings.namespaces,
             namespaces=self._settings.namespaces,
@@ -108,13 +111,17 @@ class Operator:
                 await asyncio.sleep(PRIME_RETRY_SECONDS)
 
     async def _resync(self) -> None:
-        """A full list from time to time: heals whatever a watch may have missed."""
+        """A full list after a gap in a watch, and from time to time: heals whatever may have been missed."""
         while True:
-            await asyncio.sleep(RESYNC_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._gap.wait(), RESYNC_SECONDS)
+                await asyncio.sleep(GAP_SECONDS)
+            self._gap.clear()
             try:
                 await self._prime()
             except ClusterError as error:
                 logger.warning("resync failed and will be repeated: %s", error)
+                self._gap.set()
 
     async def _sample(self) -> None:
         while True:

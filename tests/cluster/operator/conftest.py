@@ -39,9 +39,7 @@ def cluster() -> Iterator[Cluster]:
             kubeconfig=Path(_tool("kubeconfig", "--name", name)),
             kubectl=Path(_tool("binaries", "kubectl")),
         )
-        crds = str(ROOT / "crds")
-        made.run("apply", "--server-side", "--force-conflicts", "-f", crds)
-        made.run("wait", "--for", "condition=Established", "--timeout=60s", "-f", crds)
+        install_crds(made)
         yield made
     finally:
         if not given:
@@ -100,6 +98,13 @@ def start_operator(cluster: Cluster, space: Space, tmp_path: Path) -> Iterator[S
 def operator(start_operator: StartOperator) -> OperatorProcess:
     """The operator, ready."""
     return start_operator()
+
+
+def install_crds(cluster: Cluster) -> None:
+    """The CRD of this checkout, ready for use."""
+    crds = str(ROOT / "crds")
+    cluster.run("apply", "--server-side", "--force-conflicts", "-f", crds)
+    cluster.run("wait", "--for", "condition=Established", "--timeout=60s", "-f", crds)
 
 
 def user(space: Space, name: str = "ragops-0") -> str:

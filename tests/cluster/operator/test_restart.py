@@ -139,12 +139,17 @@ def test_it_goes_on_when_the_api_server_comes_back(
 ) -> None:
     process = start_operator()
     space.apply_rag(services(generation={"image": "test/held:1"}))
+    space.apply_rag(services("generation"), name="gone")
     space.await_state("retrieval", "Ready")
+    space.await_ready("gone")
     restart_api_server(cluster, space)
+    # Deleted while no watch is open: no event will ever tell.
     space.delete("Service", "demo-retrieval")
+    space.delete("RAGDeployment", "gone")
     eventually(lambda: space.find("Service", "demo-retrieval"), "drift is seen again", 60)
     space.set_ready("generation")
     space.await_ready(timeout=60)
+    eventually(lambda: not any(name.startswith("gone-") for _, name in space.children()), "children go", 60)
     assert process.is_ready()
     assert "Traceback" not in process.log()
 

@@ -30,7 +30,7 @@ def test_a_converged_system_causes_no_write(space: Space, operator: OperatorProc
     )
     space.await_ready()
     for service in ("retrieval", "embeddings"):
-        _use(space, service, cpu="1m", memory="1Mi")
+        space.use(service, cpu="1m", memory="1Mi")
     for service in ("retrieval", "embeddings"):
         eventually(
             lambda service=service: space.service(service)["scaling"]["reason"] == "AtMinimum",
@@ -45,13 +45,6 @@ def test_a_converged_system_causes_no_write(space: Space, operator: OperatorProc
     assert _passes(operator) > passes + 5
     assert len(audit.writes(user(space), mark, leases=True)) >= 5
     assert operator.metric('ragops_unexpected_errors_total{where="pass"}') is None
-
-
-def _use(space: Space, service: str, cpu: str, memory: str) -> None:
-    """What the pods of a service use from now on."""
-    for pod in space.pods(service):
-        annotations = {"kwok.x-k8s.io/usage-cpu": cpu, "kwok.x-k8s.io/usage-memory": memory}
-        space.patch("Pod", pod["metadata"]["name"], {"metadata": {"annotations": annotations}})
 
 
 def _passes(operator: OperatorProcess) -> float:

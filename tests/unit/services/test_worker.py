@@ -46,7 +46,7 @@ async def test_one_that_takes_too_long_is_given_up_and_its_process_ended(tmp_pat
     error = await failure(replace(LIMITS, timeout_seconds=0.5), path, Kind.TEXT)
     assert error.code == "processing_timeout"
     assert multiprocessing.active_children() == []
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 10
 
 
 async def test_one_that_takes_too_much_memory_is_given_up(tmp_path: Path) -> None:
