@@ -34,6 +34,7 @@ cluster-tests: $(READY) ## the API and the operator against a real control plane
 	@$(VENV)/bin/pytest tests/cluster -m "not node"
 
 e2e: $(READY) ## everything on a real kubelet; needs root
+	@images/build operator services postgres
 	@$(VENV)/bin/pytest tests/cluster -m node
 	@$(VENV)/bin/pytest tests/e2e
 

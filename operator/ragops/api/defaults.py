@@ -40,7 +40,8 @@ def _resources(cpu: str, memory: str, memory_limit: str) -> ResourcesSpec:
 DEFAULT_RESOURCES: Final[dict[ServiceType, ResourcesSpec]] = {
     ServiceType.VECTOR_STORE: _resources("200m", "512Mi", "1Gi"),
     ServiceType.EMBEDDINGS: _resources("300m", "1Gi", "1536Mi"),
-    ServiceType.DOCUMENT_PROCESSOR: _resources("200m", "512Mi", "1Gi"),
+    # Two parsers at a time, each of up to 768Mi.
+    ServiceType.DOCUMENT_PROCESSOR: _resources("200m", "512Mi", "2Gi"),
     ServiceType.RETRIEVAL: _resources("100m", "256Mi", "512Mi"),
     ServiceType.GENERATION: _resources("100m", "256Mi", "512Mi"),
     ServiceType.ORCHESTRATION_API: _resources("100m", "256Mi", "512Mi"),

@@ -1,7 +1,7 @@
 """The environment of the data plane's containers: how each service learns of its settings and upstreams.
 
 The variables are the contract between the operator and any image that takes the place of ours; see
-docs/reference/services.md.
+services/README.md.
 """
 
 from collections.abc import Callable, Iterable
@@ -54,6 +54,9 @@ def _upstreams(rag: RAGDeployment, service: ServiceSpec) -> Iterable[dict[str, A
             yield from _database(rag, upstream)
         elif (variable := _UPSTREAM_VARIABLE.get(upstream.type)) and variable not in seen:
             seen.add(variable)
+            if upstream.generation and service.type is ServiceType.ORCHESTRATION_API:
+                # The caller waits longer than the called, which then can say what went wrong.
+                yield _value("RAGOPS_GENERATION_TIMEOUT_SECONDS", upstream.generation.timeout_seconds + 10)
             yield _value(variable, f"http://{child_name(rag.metadata.name, upstream.name)}:{HTTP_PORT}")
 
 

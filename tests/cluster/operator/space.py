@@ -238,7 +238,7 @@ class Space:
             self.patch("Pod", pod["metadata"]["name"], {"status": status}, "status", by="kubelet")
 
     def use(self, service: str, rag: str = "demo", **amounts: str) -> None:
-        """What each pod of a service uses from now on, of `cpu` and `memory`; metrics-server tells it later."""
+        """What each pod of a service uses from now on, of `cpu` and `memory`; metrics-server tells."""
         annotations = {f"kwok.x-k8s.io/usage-{resource}": amount for resource, amount in amounts.items()}
         for pod in self.pods(service, rag):
             self.patch("Pod", pod["metadata"]["name"], {"metadata": {"annotations": annotations}})

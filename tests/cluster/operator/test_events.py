@@ -46,7 +46,7 @@ def test_transitions_are_told_once_each(space: Space) -> None:
     assert sorted(ready) == ["NotReady", "Ready", "Ready"]
 
 
-def test_events_are_shown_by_kubectl(space: Space, cluster: object) -> None:
+def test_events_name_their_object(space: Space) -> None:
     """They carry what `kubectl describe` looks for: the object by kind, name, namespace and uid."""
     space.apply_rag(services("generation"))
     space.await_ready()
