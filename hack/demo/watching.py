@@ -26,8 +26,9 @@ def watch_start(kubectl: str, namespace: str, name: str) -> None:
             conditions = {c["type"]: c for c in status.get("conditions", [])}
             if conditions.get("Accepted", {}).get("status") == "False":
                 raise DemoError(f"the RAGDeployment was rejected: {conditions['Accepted']['message']}")
+            created = datetime.fromisoformat(rag["metadata"]["creationTimestamp"])
             if console.is_terminal:
-                live.update(_table(status.get("services", [])))
+                live.update(_table(status.get("services", []), created))
             else:
                 _lines(status.get("services", []), shown)
             if conditions.get("Ready", {}).get("status") == "True":
@@ -36,7 +37,7 @@ def watch_start(kubectl: str, namespace: str, name: str) -> None:
     raise DemoError(f"not ready after {TIMEOUT_SECONDS} s: kubectl -n {namespace} describe rag {name}")
 
 
-def _table(services: list[dict[str, Any]]) -> Table:
+def _table(services: list[dict[str, Any]], created: datetime) -> Table:
     table = Table("service", "state", "pods", "since", "why", box=None, padding=(0, 2, 0, 3))
     colour = {"Ready": "green", "Starting": "yellow", "Failed": "red", "Unavailable": "red"}
     for service in services:
@@ -45,7 +46,7 @@ def _table(services: list[dict[str, Any]]) -> Table:
             service["name"],
             f"[{colour.get(state, 'dim')}]{state}[/]",
             f"{service.get('readyReplicas', 0)}/{service.get('replicas', 0)}",
-            _since(service),
+            _since(service, created),
             _why(service),
         )
     return table
@@ -54,21 +55,27 @@ def _table(services: list[dict[str, Any]]) -> Table:
 def _lines(services: list[dict[str, Any]], shown: dict[str, str]) -> None:
     """Without a terminal: a line for each change."""
     for service in services:
-        text = f"{service['state']:9} {_why(service)}".rstrip()
+        ready = service["state"] == "Ready"
+        text = f"{service['state']:9} {_took(service) if ready else _why(service)}".rstrip()
         if shown.get(service["name"]) != text:
             shown[service["name"]] = text
             print(f"   {datetime.now(UTC):%H:%M:%S}  {service['name']:14} {text}", flush=True)
             sys.stdout.flush()
 
 
-def _since(service: dict[str, Any]) -> str:
-    startup = service.get("startup", {})
-    started, ready = startup.get("startedAt"), startup.get("readyAt")
-    if not started:
-        return ""
-    end = datetime.fromisoformat(ready) if ready else datetime.now(UTC)
-    seconds = (end - datetime.fromisoformat(started)).total_seconds()
-    return f"after {seconds:.0f} s" if ready else f"{seconds:.0f} s"
+def _since(service: dict[str, Any], created: datetime) -> str:
+    """How long it has been waiting or starting, or how long its start took."""
+    if service["state"] == "Ready":
+        return _took(service)
+    started = service.get("startup", {}).get("startedAt")
+    since = datetime.fromisoformat(started) if started else created
+    return f"{(datetime.now(UTC) - since).total_seconds():.0f} s"
+
+
+def _took(service: dict[str, Any]) -> str:
+    startup = service["startup"]
+    started, ready = (datetime.fromisoformat(startup[key]) for key in ("startedAt", "readyAt"))
+    return f"after {(ready - started).total_seconds():.0f} s"
 
 
 def _why(service: dict[str, Any]) -> str:
@@ -77,4 +84,4 @@ def _why(service: dict[str, Any]) -> str:
         return f"waits for {', '.join(startup['waitingFor'])}"
     if startup.get("reason"):
         return f"{startup['reason']}: {startup.get('message', '')}"
-    return _since(service) if service["state"] == "Ready" else ""
+    return ""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ragops.api.autoscaling import ScalingMode
 from ragops.api.service import ServiceSpec
 from ragops.api.status import ServiceStatus
+from ragops.orchestration.diagnosis import Diagnosis
 from ragops.orchestration.observation import Workload
 from ragops.orchestration.startup import Progress
 from ragops.resources.child import ChildRef
@@ -19,6 +20,7 @@ class Known:
     previous: ServiceStatus | None
     ref: ChildRef
     workload: Workload | None
+    trouble: Diagnosis | None
     progress: Progress
 
     @property

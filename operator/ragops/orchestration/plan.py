@@ -32,20 +32,21 @@ def plan(rag: RAGDeployment, seen: Observation, images: Images, now: datetime) -
     services = _progress(rag, seen, now.replace(microsecond=0))
     scales = () if rag.spec.paused else tuple(_scales(services, seen, now))
     decisions = {scale.service: scale.decision for scale in scales}
-    status = report(rag, services, decisions, now)
+    wanted = [
+        (s, child) for s in services if s.progress.started for child in build_children(rag, s.spec, images)
+    ]
+    applies = () if rag.spec.paused else tuple(_applies(wanted, seen))
+    status = report(rag, services, {apply.ref for apply in applies}, decisions, now)
     due = Plan(
         wake_at=_wake_at(services, decisions, now),
         status=status if status != rag.status else None,
     )
     if rag.spec.paused:
         return due
-    wanted = [
-        (s, child) for s in services if s.progress.started for child in build_children(rag, s.spec, images)
-    ]
     return replace(
         due,
         credentials=tuple(_credentials(rag, services, seen)),
-        applies=tuple(_applies(wanted, seen)),
+        applies=applies,
         deletes=tuple(_deletes((ref_of(child) for _, child in wanted), seen)),
         scales=tuple(s for s in scales if s.decision.action is not ScalingAction.HOLD),
     )
@@ -79,7 +80,7 @@ def _known(rag: RAGDeployment, spec: ServiceSpec, seen: Observation, now: dateti
     workload = workload_view(live) if live else None
     previous = next((s for s in rag.status.services if s.name == spec.name), None)
     trouble = diagnose(seen.pods_of(spec.name), seen.failures.get(spec.name))
-    return Known(spec, previous, ref, workload, progress(spec, previous, workload, trouble, now))
+    return Known(spec, previous, ref, workload, trouble, progress(spec, previous, workload, trouble, now))
 
 
 def _scales(services: Iterable[Known], seen: Observation, now: datetime) -> Iterator[Scale]:

@@ -17,12 +17,18 @@ from ragops.health.assess import assess, own_health
 from ragops.orchestration.conditions import accepted, merge, of_services, summarize
 from ragops.orchestration.graph import roots_of_trouble
 from ragops.orchestration.known import Known
+from ragops.resources.child import ChildRef
 from ragops.scaling.decision import Decision
 
 
 def report(
-    rag: RAGDeployment, services: Sequence[Known], decisions: Mapping[str, Decision], now: datetime
+    rag: RAGDeployment,
+    services: Sequence[Known],
+    applied: Set[ChildRef],
+    decisions: Mapping[str, Decision],
+    now: datetime,
 ) -> RAGStatus:
+    """The status after a pass that applies the children `applied` and carries the decisions out."""
     stamp = now.replace(microsecond=0)
     specs = {service.spec.name: service.spec for service in services}
     failing = frozenset(
@@ -32,7 +38,11 @@ def report(
     )
     by_name = {
         s.spec.name: _service_status(
-            s, roots_of_trouble(s.spec.name, specs, failing), decisions.get(s.spec.name), now
+            s,
+            roots_of_trouble(s.spec.name, specs, failing),
+            decisions.get(s.spec.name),
+            _rollout(s, s.ref in applied),
+            now,
         )
         for s in services
     }
@@ -57,7 +67,11 @@ def undone(status: RAGStatus, before: RAGStatus, names: Set[str]) -> RAGStatus:
 
 
 def _service_status(
-    service: Known, roots: Sequence[str], decision: Decision | None, now: datetime
+    service: Known,
+    roots: Sequence[str],
+    decision: Decision | None,
+    rollout: RolloutStatus | None,
+    now: datetime,
 ) -> ServiceStatus:
     previous, workload = service.previous, service.workload
     stamp = now.replace(microsecond=0)
@@ -77,21 +91,23 @@ def _service_status(
         ),
         startup=service.progress.startup,
         scaling=_scaling_status(service, decision, now),
-        rollout=_rollout(service),
+        rollout=rollout,
     )
 
 
-def _rollout(service: Known) -> RolloutStatus | None:
+def _rollout(service: Known, applied: bool) -> RolloutStatus | None:
     """Only while an update of a service that was ready before is under way."""
-    workload = service.workload
+    workload, trouble = service.workload, service.trouble
     if workload is None or not service.was_ready:
         return None
-    if workload.settled and workload.updated >= workload.wanted and workload.total <= workload.wanted:
-        return None
-    if workload.settled and workload.updated == workload.total:
-        return None  # replicas on their way up or down, all of the current version
+    if not applied and not workload.settled:
+        return service.previous.rollout if service.previous else None  # the counts are of the version before
+    if not applied and workload.updated == workload.total:
+        return None  # replicas may be on their way up or down, all of the current version
+    updated = 0 if applied else workload.updated
+    why = f" ({trouble.reason}: {trouble.message})" if trouble else ""
     return RolloutStatus(
-        updated_replicas=workload.updated, message=f"{workload.updated} of {workload.wanted} pods are updated"
+        updated_replicas=updated, message=f"{updated} of {workload.wanted} pods are updated{why}"
     )
 
 

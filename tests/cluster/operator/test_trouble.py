@@ -105,9 +105,9 @@ def test_an_update_that_does_not_come_up_keeps_the_old_pods(space: Space) -> Non
     space.await_ready()
     old = {pod["metadata"]["uid"] for pod in space.pods("generation")}
     space.apply_rag(services("generation", generation={"replicas": 2, "image": "test/missing:1"}))
-    rollout = eventually(lambda: space.service("generation").get("rollout"), "the update is told")
-    assert rollout["message"] == "1 of 2 pods are updated"
-    assert space.condition("Progressing")["reason"] == "Updating"
+    eventually(lambda: space.condition("Progressing").get("reason") == "Updating", "the update is told")
+    eventually(lambda: "ImagePullFailed" in _rollout(space), "and why it does not go on")
+    assert _rollout(space).startswith("1 of 2 pods are updated")
     assert space.state("generation") == "Ready"
     assert old <= {pod["metadata"]["uid"] for pod in space.pods("generation")}
 
@@ -115,3 +115,8 @@ def test_an_update_that_does_not_come_up_keeps_the_old_pods(space: Space) -> Non
     space.await_ready()
     assert "rollout" not in space.service("generation")
     assert old == {pod["metadata"]["uid"] for pod in space.pods("generation")}
+
+
+def _rollout(space: Space) -> str:
+    message: str = space.service("generation").get("rollout", {}).get("message", "")
+    return message
