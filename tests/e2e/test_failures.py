@@ -34,6 +34,21 @@ def test_a_broken_image_fails_one_service_and_what_needs_it_waits(site: Site) ->
     assert (api["state"], api["startup"]["waitingFor"]) == ("Waiting", ["generation"])
     assert site.condition(NAMESPACE, "broken", "Degraded")["reason"] == "StartFailed"
 
+    # A broken update of a service that runs: told, while the old version goes on.
+    services[0]["image"] = "localhost/ragops/no-such-image:2"
+    site.apply(NAMESPACE, rag("broken", services))
+    stuck = eventually(
+        lambda: (
+            (r := site.service(NAMESPACE, "broken", "embeddings").get("rollout") or {}).get("reason") and r
+        ),
+        60,
+        "the update of embeddings is told to be stuck",
+    )
+    assert stuck["reason"] == "ImagePullFailed"
+    assert "1 pods keep serving" in stuck["message"]
+    assert site.service(NAMESPACE, "broken", "embeddings")["state"] == "Ready"
+    del services[0]["image"]
+
     # With the image mended, the late service is taken in, and what waited for it starts.
     del services[1]["image"]
     site.apply(NAMESPACE, rag("broken", services))

@@ -38,13 +38,13 @@ def _resources(cpu: str, memory: str, memory_limit: str) -> ResourcesSpec:
 # with more, the default Memory threshold would never let it scale down. No CPU limits: throttling makes slow
 # what the scheduler could have given for free.
 DEFAULT_RESOURCES: Final[dict[ServiceType, ResourcesSpec]] = {
-    ServiceType.VECTOR_STORE: _resources("200m", "512Mi", "1Gi"),
-    ServiceType.EMBEDDINGS: _resources("300m", "1Gi", "1536Mi"),
+    ServiceType.VECTOR_STORE: _resources("100m", "512Mi", "1Gi"),
+    ServiceType.EMBEDDINGS: _resources("200m", "1Gi", "1536Mi"),
     # Two parsers at a time, each of up to 768Mi.
-    ServiceType.DOCUMENT_PROCESSOR: _resources("200m", "512Mi", "2Gi"),
-    ServiceType.RETRIEVAL: _resources("100m", "256Mi", "512Mi"),
-    ServiceType.GENERATION: _resources("100m", "256Mi", "512Mi"),
-    ServiceType.ORCHESTRATION_API: _resources("100m", "256Mi", "512Mi"),
+    ServiceType.DOCUMENT_PROCESSOR: _resources("100m", "512Mi", "2Gi"),
+    ServiceType.RETRIEVAL: _resources("50m", "256Mi", "512Mi"),
+    ServiceType.GENERATION: _resources("50m", "256Mi", "512Mi"),
+    ServiceType.ORCHESTRATION_API: _resources("50m", "256Mi", "512Mi"),
 }
 
 _T = TypeVar("_T")

@@ -154,6 +154,8 @@ class RolloutStatus(StatusModel):
 
     updated_replicas: int = 0
     """Pods of the current version."""
+    reason: str | None = None
+    """Why it does not go on: one word for programs."""
     message: str | None = None
     """A sentence for people."""
 
@@ -189,7 +191,7 @@ class Summary(StatusModel):
     health: HealthState = HealthState.UNKNOWN
     """The worst health of all services."""
     scaling: str = ""
-    """Replicas in autoscaled services, or what limits scaling."""
+    """Replicas of the services that ragops scales."""
 
 
 class RAGStatus(StatusModel):

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import aiohttp
@@ -28,6 +28,8 @@ from ragops.resources.difference import Path
 Object = dict[str, Any]
 
 REQUEST_TIMEOUT_SECONDS: Final = 15
+PAGE_SIZE: Final = 500
+"""Objects in one answer to a list: its parsing holds up the event loop for some ten milliseconds."""
 REPAIR_MANAGER: Final = "ragops-repair"
 RAG_REF: Final = ChildRef(API_VERSION, KIND, "")
 
@@ -70,8 +72,8 @@ class Cluster(Protocol):
     async def scale(self, namespace: str, ref: ChildRef, replicas: int) -> None:
         """Sets the replicas of a workload through /scale."""
 
-    async def apply_status(self, namespace: str, name: str, status: Mapping[str, Any]) -> Object:
-        """Sets the whole status of a RAGDeployment. Returns the object as stored."""
+    async def apply_status(self, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Object:
+        """Sets the whole status of this very RAGDeployment. Returns the object as stored."""
 
     async def pod_metrics(self, namespace: str, selector: str) -> Sequence[Object]:
         """PodMetrics of the resource metrics API."""
@@ -82,6 +84,8 @@ class KubernetesCluster:
 
     def __init__(self, client: DynamicClient) -> None:
         self._client = client
+        self.fence: Callable[[], None] = _open
+        """Called before each write to anything but the Lease; raises NotLeaderError."""
         self._resources: dict[tuple[str, str], Resource] = {}
         self._discovery = asyncio.Lock()
 
@@ -94,15 +98,25 @@ class KubernetesCluster:
         self, api_version: str, kind: str, namespace: str | None, selector: str | None
     ) -> tuple[Sequence[Object], str]:
         resource = await self._resource(api_version, kind)
-        answer = await self._request(
-            resource.get(
-                namespace=namespace, label_selector=selector, _request_timeout=REQUEST_TIMEOUT_SECONDS
+        items: list[Object] = []
+        token: str | None = None
+        while True:
+            page = await self._request(
+                resource.get(
+                    namespace=namespace,
+                    label_selector=selector,
+                    limit=PAGE_SIZE,
+                    _continue=token,
+                    serializer=_plain,
+                    _request_timeout=REQUEST_TIMEOUT_SECONDS,
+                )
             )
-        )
-        # Items of a list come without their kind.
-        items = [{"apiVersion": api_version, "kind": kind, **item} for item in answer["items"]]
-        # The metrics API, which computes its answers, has no resource version.
-        return items, answer["metadata"].get("resourceVersion", "0")
+            # Items of a list come without their kind.
+            items += [{"apiVersion": api_version, "kind": kind, **item} for item in page["items"]]
+            token = page["metadata"].get("continue")
+            if not token:
+                # The metrics API, which computes its answers, has no resource version.
+                return items, page["metadata"].get("resourceVersion", "0")
 
     async def get(self, namespace: str, ref: ChildRef) -> Object:
         resource = await self._resource(ref.api_version, ref.kind)
@@ -144,6 +158,7 @@ class KubernetesCluster:
         await self._apply(namespace, manifest, SCALER_MANAGER)
 
     async def delete(self, namespace: str, ref: ChildRef, uid: str) -> None:
+        self.fence()
         resource = await self._resource(ref.api_version, ref.kind)
         await self._request(
             resource.delete(
@@ -176,6 +191,7 @@ class KubernetesCluster:
         )
 
     async def scale(self, namespace: str, ref: ChildRef, replicas: int) -> None:
+        self.fence()
         resource = await self._resource(ref.api_version, ref.kind)
         await self._request(
             resource.subresources["scale"].patch(
@@ -188,9 +204,15 @@ class KubernetesCluster:
             )
         )
 
-    async def apply_status(self, namespace: str, name: str, status: Mapping[str, Any]) -> Object:
+    async def apply_status(self, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Object:
+        self.fence()
         resource = await self._resource(RAG_REF.api_version, RAG_REF.kind)
-        body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": name}, "status": dict(status)}
+        body = {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "metadata": {"name": name, "uid": uid},
+            "status": dict(status),
+        }
         return await self._request(
             resource.subresources["status"].patch(
                 name=name,
@@ -209,6 +231,7 @@ class KubernetesCluster:
 
     async def _json_patch(self, namespace: str, ref: ChildRef, changes: Sequence[Object]) -> Object:
         """RFC 6902, all or nothing."""
+        self.fence()
         resource = await self._resource(ref.api_version, ref.kind)
         return await self._request(
             resource.patch(
@@ -222,6 +245,7 @@ class KubernetesCluster:
         )
 
     async def _apply(self, namespace: str, manifest: Mapping[str, Any], manager: str) -> Object:
+        self.fence()
         ref = ref_of(manifest)
         resource = await self._resource(ref.api_version, ref.kind)
         return await self._request(
@@ -248,8 +272,17 @@ class KubernetesCluster:
 
     async def _request(self, request: Awaitable[Any]) -> Object:
         answer = await _translated(request)
-        result: Object = answer.to_dict()
+        result: Object = answer if isinstance(answer, dict) else answer.to_dict()
         return result
+
+
+def _open() -> None:
+    """No fence: until there is an election, every write may go."""
+
+
+def _plain(_client: object, data: Object) -> Object:
+    """Long lists stay as they are: wrapping each of their values takes seconds."""
+    return data
 
 
 def _test(path: str, value: object) -> Object:

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from ragops.cluster.client import Cluster
 from ragops.cluster.errors import ClusterError, ConflictError, NotFoundError, NotLeaderError
@@ -17,12 +17,23 @@ from ragops.resources.child import ChildRef
 
 logger = logging.getLogger(__name__)
 
-LEASE_NAME: Final = "ragops-leader"
 DURATION_SECONDS: Final = 10
 """A lease that was not renewed for this long may be taken."""
 DEADLINE_SECONDS: Final = 7
 """A leader that could not renew for this long stops acting; less than the duration, so that two never act."""
 RETRY_SECONDS: Final = 2
+
+
+class Lease(NamedTuple):
+    """The Lease object that replicas of one installation share."""
+
+    namespace: str
+    name: str
+
+    @property
+    def ref(self) -> ChildRef:
+        """The object."""
+        return ChildRef("coordination.k8s.io/v1", "Lease", self.name)
 
 
 class Leadership(Protocol):
@@ -54,14 +65,13 @@ class Elector:
     """Takes the lease when it is free, and keeps it."""
 
     def __init__(
-        self, cluster: Cluster, namespace: str, identity: str, on_change: Callable[[bool], None]
+        self, cluster: Cluster, lease: Lease, identity: str, on_change: Callable[[bool], None]
     ) -> None:
         self._cluster = cluster
-        self._namespace = namespace
+        self._lease = lease
         self._identity = identity
         self._on_change = on_change
         self._renewed: float | None = None
-        self._lease: dict[str, Any] | None = None
         self._seen: tuple[object, float] = (None, 0.0)
         self.resumed_from: datetime | None = None
 
@@ -97,7 +107,7 @@ class Elector:
                     if not held:
                         self._changed(True)
         except (ClusterError, TimeoutError) as error:
-            logger.warning("the lease %s could not be renewed: %s", LEASE_NAME, error)
+            logger.warning("the lease %s could not be renewed: %s", self._lease.name, error)
 
     def _changed(self, leads: bool) -> None:
         logger.info("leadership of %s: %s", self._identity, "taken" if leads else "lost")
@@ -106,19 +116,20 @@ class Elector:
     async def _take(self) -> bool:
         """Whether the lease is ours after this attempt."""
         try:
-            lease = await self._cluster.get(self._namespace, _ref())
+            lease = await self._cluster.get(self._lease.namespace, self._lease.ref)
         except NotFoundError:
-            await self._cluster.create(self._namespace, self._body({}, 0))
+            await self._cluster.create(self._lease.namespace, self._body({}, 0))
             return True
         spec = lease.get("spec") or {}
         holder = spec.get("holderIdentity")
         if holder and holder != self._identity and not self._expired(spec):
             return False
-        if holder != self._identity:
+        if not self.holds:
+            # Another replica, this one before a lapse, or an earlier process of this pod.
             self.resumed_from = _parse(spec.get("renewTime"))
         transitions = spec.get("leaseTransitions", 0) + (holder != self._identity)
         try:
-            await self._cluster.replace(self._namespace, self._body(lease["metadata"], transitions))
+            await self._cluster.replace(self._lease.namespace, self._body(lease["metadata"], transitions))
         except ConflictError:
             return False
         return True
@@ -136,10 +147,10 @@ class Elector:
             return
         self._renewed = None
         try:
-            lease = await self._cluster.get(self._namespace, _ref())
+            lease = await self._cluster.get(self._lease.namespace, self._lease.ref)
             if (lease.get("spec") or {}).get("holderIdentity") == self._identity:
                 lease["spec"].update(holderIdentity="", renewTime=_now())
-                await self._cluster.replace(self._namespace, lease)
+                await self._cluster.replace(self._lease.namespace, lease)
         except ClusterError as error:
             logger.warning("the lease was not given back and will expire: %s", error)
 
@@ -148,7 +159,7 @@ class Elector:
         return {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
-            "metadata": {"name": LEASE_NAME, **version},
+            "metadata": {"name": self._lease.name, **version},
             "spec": {
                 "holderIdentity": self._identity,
                 "leaseDurationSeconds": DURATION_SECONDS,
@@ -156,10 +167,6 @@ class Elector:
                 "leaseTransitions": transitions,
             },
         }
-
-
-def _ref() -> ChildRef:
-    return ChildRef("coordination.k8s.io/v1", "Lease", LEASE_NAME)
 
 
 def _now() -> str:

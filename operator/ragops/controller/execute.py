@@ -38,13 +38,16 @@ class Executor:
         self._leadership = leadership
 
     async def execute(self, key: Key, meta: ObjectMeta, plan: Plan) -> dict[str, ApplyFailure]:
-        """Does all that `plan` says about children. Returns what failed, by service; the rest is done.
-
-        Raises ClusterError when a deletion failed, NotLeaderError when the lease was lost.
+        """Does all that `plan` says about children. Returns what failed, by service, or by child
+        where a deletion failed; the rest is done. Raises NotLeaderError when the lease was lost.
         """
         failures = await self._create_and_apply(key, meta, plan)
         for delete in plan.deletes:
-            await self._delete(key, delete)
+            try:
+                await self._delete(key, delete)
+            except ClusterError as error:
+                logger.warning("%s: %s cannot be deleted: %s", key, delete.ref, error)
+                failures[str(delete.ref)] = ApplyFailure(error.reason, error.message)
         for scale in plan.scales:
             try:
                 await self._scale(key, scale)
@@ -52,10 +55,10 @@ class Executor:
                 failures.setdefault(scale.service, ApplyFailure(error.reason, error.message))
         return failures
 
-    async def write_status(self, key: Key, status: Mapping[str, Any]) -> None:
+    async def write_status(self, key: Key, uid: str, status: Mapping[str, Any]) -> None:
         """Sets the status; its answer goes to the cache, so that the next pass sees it."""
         self._write("RAGDeployment", "status")
-        self._cache.put(await self._cluster.apply_status(key.namespace, key.name, status))
+        self._cache.put(await self._cluster.apply_status(key.namespace, key.name, uid, status))
 
     async def create(self, key: Key, manifest: Mapping[str, Any]) -> None:
         """Creates an object that nothing waits for, such as an Event."""

@@ -31,7 +31,8 @@ def registry(
     """
     handlers = kopf.OperatorRegistry()
 
-    def on_event(event: kopf.RawEvent, **_: Any) -> None:
+    # A coroutine: kopf runs plain functions in threads, for which neither cache nor queue is made.
+    async def on_event(event: kopf.RawEvent, **_: Any) -> None:
         obj = event["object"]
         if not obj.get("kind"):
             return

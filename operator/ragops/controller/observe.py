@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 
 from ragops.api.autoscaling import ScalingMode
-from ragops.api.names import SERVICE_LABEL
 from ragops.api.rag import RAGDeployment
 from ragops.cluster.cache import Key, WatchCache
-from ragops.metrics.resource import pod_request
+from ragops.metrics.resource import PodRequest, pod_request
 from ragops.metrics.sampler import Target
 from ragops.orchestration.observation import ApplyFailure, Observation, pod_view
 from ragops.scaling.step import keep
@@ -31,18 +31,22 @@ def observe(
 
 
 def targets(cache: WatchCache, key: Key, rag: RAGDeployment) -> Iterator[Target]:
-    """The services of a resolved RAGDeployment that need samples, with their ready pods."""
-    pods = cache.pods(key)
+    """The services of a resolved RAGDeployment that need samples."""
     for service in rag.spec.services:
         policy = service.autoscaling
-        if policy is None or policy.mode is not ScalingMode.STEP:
-            continue
-        own = [pod for pod in pods if pod["metadata"]["labels"].get(SERVICE_LABEL) == service.name]
-        ready = [pod for pod in own if (view := pod_view(pod)).ready and not view.terminating]
-        yield Target(
-            key=key,
-            service=service.name,
-            every=timedelta(seconds=policy.sample_seconds),
-            keep=keep(policy),
-            pods=[pod_request(pod) for pod in ready],
-        )
+        if policy is not None and policy.mode is ScalingMode.STEP:
+            yield Target(
+                key=key,
+                service=service.name,
+                every=timedelta(seconds=policy.sample_seconds),
+                keep=keep(policy),
+                pods=partial(_ready_pods, cache, key, service.name),
+            )
+
+
+def _ready_pods(cache: WatchCache, key: Key, service: str) -> list[PodRequest]:
+    return [
+        pod_request(pod)
+        for pod in cache.pods(key)
+        if (view := pod_view(pod)).service == service and view.ready and not view.terminating
+    ]

@@ -26,6 +26,7 @@ class WorkQueue:
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
         self._filled = asyncio.Event()
+        self._taken = clock()
 
     def add(self, key: Key) -> None:
         """A pass is wanted as soon as possible."""
@@ -35,6 +36,11 @@ class WorkQueue:
             self._waiting[key] = self._clock()
             self._filled.set()
         QUEUE_LENGTH.set(len(self._waiting))
+
+    def add_unless_failing(self, key: Key) -> None:
+        """A pass is wanted, but no sooner than the backoff of one that has failed."""
+        if key not in self._failures:
+            self.add(key)
 
     def add_after(self, key: Key, seconds: float) -> None:
         """A pass is wanted after this time, or earlier if something happens."""
@@ -53,7 +59,7 @@ class WorkQueue:
             await self._filled.wait()
         key = next(iter(self._waiting))
         del self._waiting[key]
-        self._active[key] = self._clock()
+        self._taken = self._active[key] = self._clock()
         QUEUE_LENGTH.set(len(self._waiting))
         return key
 
@@ -79,10 +85,14 @@ class WorkQueue:
         if (timer := self._timers.pop(key, None)) is not None:
             timer.cancel()
 
-    def oldest_seconds(self) -> float:
-        """The longest time that a key has been waiting or in its pass: large when stuck."""
+    def stuck_seconds(self) -> float:
+        """How long a pass has been going on, or keys have been waiting without any being taken.
+
+        A queue that is long, but moves, is not stuck.
+        """
         now = self._clock()
-        return max((now - since for since in (*self._waiting.values(), *self._active.values())), default=0.0)
+        idle = now - max(self._taken, next(iter(self._waiting.values()))) if self._waiting else 0.0
+        return max((now - since for since in self._active.values()), default=idle)
 
     def _ring(self, key: Key) -> None:
         self._timers.pop(key, None)

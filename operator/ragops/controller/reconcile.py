@@ -101,9 +101,12 @@ class Reconciler:
         """Status first: an Event tells of what is recorded."""
         if todo.status is None:
             return
-        await self._executor.write_status(key, todo.status.to_wire())
+        await self._executor.write_status(key, meta.uid, todo.status.to_wire())
         for transition in transitions(before, todo.status):
-            await self._executor.create(key, event_manifest(meta, transition, self._identity, now))
+            try:
+                await self._executor.create(key, event_manifest(meta, transition, self._identity, now))
+            except ClusterError as error:
+                logger.warning("%s: no Event could be made of %s: %s", key, transition.reason, error)
 
 
 def _judge(raw: Mapping[str, Any]) -> RAGDeployment | Sequence[Problem]:

@@ -32,7 +32,7 @@ PRIME_RETRY_SECONDS = 1
 GAP_SECONDS = handlers.RECONNECT_SECONDS + 1
 """By then all watches that were broken together have been resumed."""
 STUCK_SECONDS = 120
-"""A key that waits or works for longer than this means that the operator must be restarted."""
+"""A pass that takes longer, or a queue of which nothing is taken: the operator must be restarted."""
 PASS_TIMEOUT_SECONDS = 90
 
 
@@ -47,12 +47,13 @@ class Operator:
         self._primed = False
         self._gap = asyncio.Event()
         self._elector = (
-            Elector(cluster, settings.namespace, settings.identity, self._leadership_changed)
+            Elector(cluster, settings.lease, settings.identity, self._leadership_changed)
             if settings.leader_election
             else None
         )
         self._leadership: Leadership = self._elector or Alone()
-        self._sampler = Sampler(cluster, self._queue.add)
+        cluster.fence = self._leadership.check
+        self._sampler = Sampler(cluster, self._queue.add_unless_failing)
         self._reconciler = Reconciler(
             self._cache,
             Executor(cluster, self._cache, self._leadership),
@@ -62,7 +63,7 @@ class Operator:
         )
 
     async def run(self) -> None:
-        """Runs until SIGTERM or SIGINT, then ends the passes under way and gives the lease back."""
+        """Runs until SIGTERM or SIGINT, then cancels the passes under way and gives the lease back."""
         async with _serving(application(self._not_alive, self._not_ready), self._settings.port):
             await self._prime_first()
             if self._elector is None:
@@ -102,7 +103,7 @@ class Operator:
             self._queue.add(key)
 
     async def _prime_first(self) -> None:
-        """Waits for an API server that is starting, or that has just been given the CRD."""
+        """Waits for an API server that is starting."""
         while not self._primed:
             try:
                 await self._prime()
@@ -149,7 +150,9 @@ class Operator:
         try:
             async with asyncio.timeout(PASS_TIMEOUT_SECONDS):
                 wake_at = await self._reconciler.reconcile(key)
-            if wake_at is not None:
+            if self._cache.rag(key) is None:
+                self._queue.forget(key)
+            elif wake_at is not None:
                 self._queue.add_after(key, (wake_at - datetime.now(UTC)).total_seconds())
             outcome = "done"
         except NotLeaderError:
@@ -180,10 +183,8 @@ class Operator:
                 self._queue.add(key)
 
     def _not_alive(self) -> str | None:
-        oldest = self._queue.oldest_seconds()
-        return (
-            f"a RAGDeployment has waited for {oldest:.0f} s for its pass" if oldest > STUCK_SECONDS else None
-        )
+        stuck = self._queue.stuck_seconds()
+        return f"no progress of the passes for {stuck:.0f} s" if stuck > STUCK_SECONDS else None
 
     def _not_ready(self) -> str | None:
         return None if self._primed else "the watch cache is not filled yet"

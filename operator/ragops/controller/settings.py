@@ -5,6 +5,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ragops.cluster.lease import Lease
 from ragops.resources.pod import Images
 
 
@@ -21,8 +22,7 @@ class Settings:
     """Watched namespaces; empty: all."""
     leader_election: bool
     identity: str
-    namespace: str
-    """Where the Lease is."""
+    lease: Lease
     port: int
     log_level: str
     log_json: bool
@@ -41,10 +41,13 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         namespaces=_names(environ.get("RAGOPS_WATCH_NAMESPACES", "")),
         leader_election=_flag(environ, "RAGOPS_LEADER_ELECT", default=True),
         identity=environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
-        namespace=environ.get("POD_NAMESPACE", "ragops-system"),
+        lease=Lease(
+            namespace=environ.get("POD_NAMESPACE", "ragops-system"),
+            name=environ.get("RAGOPS_LEASE_NAME", "ragops-leader"),
+        ),
         port=_port(environ),
         log_level=level,
-        log_json=environ.get("RAGOPS_LOG_FORMAT", "text") == "json",
+        log_json=_log_format(environ) == "json",
     )
 
 
@@ -64,6 +67,13 @@ def _flag(environ: Mapping[str, str], name: str, default: bool) -> bool:
     if text not in ("true", "false"):
         raise SettingsError(f"{name} is {text!r}: use true or false")
     return text == "true"
+
+
+def _log_format(environ: Mapping[str, str]) -> str:
+    text = environ.get("RAGOPS_LOG_FORMAT", "text")
+    if text not in ("text", "json"):
+        raise SettingsError(f"RAGOPS_LOG_FORMAT is {text!r}: use text or json")
+    return text
 
 
 def _port(environ: Mapping[str, str]) -> int:

@@ -29,8 +29,8 @@ class Target:
     service: str
     every: timedelta
     keep: timedelta
-    pods: Sequence[PodRequest]
-    """Its ready pods."""
+    pods: Callable[[], Sequence[PodRequest]]
+    """Its ready pods, when they are needed."""
 
 
 class Sampler:
@@ -39,13 +39,13 @@ class Sampler:
     def __init__(self, cluster: Cluster, wake: Callable[[Key], None]) -> None:
         self._cluster = cluster
         self._wake = wake
-        self._windows: dict[tuple[Key, str], Window] = {}
+        self._windows: dict[Key, dict[str, Window]] = {}
         self._due: dict[tuple[Key, str], datetime] = {}
         self.resumed_from: datetime | None = None
 
     def windows(self, key: Key) -> dict[str, Window]:
         """The windows of one RAGDeployment, by service."""
-        return {service: window for (owner, service), window in self._windows.items() if owner == key}
+        return self._windows.get(key, {})
 
     def reset(self, resumed_from: datetime | None) -> None:
         """Forgets all samples: this replica has just become the leader."""
@@ -56,9 +56,11 @@ class Sampler:
     async def sample_due(self, targets: Iterable[Target], now: datetime) -> None:
         """Takes the samples that are due at `now`, of all the services that are scaled."""
         wanted = {(target.key, target.service): target for target in targets}
-        for gone in self._windows.keys() - wanted.keys():
-            del self._windows[gone]
-            self._due.pop(gone, None)
+        for gone in self._due.keys() - wanted.keys():
+            del self._due[gone]
+            self._windows.get(gone[0], {}).pop(gone[1], None)
+        for key in self._windows.keys() - {key for key, _ in wanted}:
+            del self._windows[key]
         due = sorted(
             (t for identity, t in wanted.items() if self._due.get(identity, now) <= now),
             key=lambda t: (t.key, t.service),
@@ -80,9 +82,9 @@ class Sampler:
             items = ()
         at = datetime.now(UTC)
         for target in targets:
-            identity = (target.key, target.service)
-            window = self._windows.get(identity, Window(seen_until=self.resumed_from))
-            sample = Sample(at.replace(microsecond=0), readings(items, target.pods, at))
-            self._windows[identity] = window.with_sample(sample, target.keep)
+            windows = self._windows.setdefault(target.key, {})
+            window = windows.get(target.service, Window(seen_until=self.resumed_from))
+            sample = Sample(at.replace(microsecond=0), readings(items, target.pods(), at))
+            windows[target.service] = window.with_sample(sample, target.keep)
         for key in {target.key for target in targets}:
             self._wake(key)

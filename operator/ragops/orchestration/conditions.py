@@ -28,6 +28,21 @@ def accepted(problems: Sequence[Problem]) -> Condition:
     return _condition(ConditionType.ACCEPTED, False, reason.value, message[:_MESSAGE_LIMIT])
 
 
+def unfollowed(started: bool) -> list[Condition]:
+    """Ready and Progressing while the spec is not accepted. `started`: an earlier spec was, and runs on."""
+    text = "spec was not accepted: see the condition Accepted"
+    if not started:
+        return [
+            _condition(ConditionType.READY, False, "NotAccepted", text),
+            _condition(ConditionType.PROGRESSING, False, "NotAccepted", text),
+        ]
+    text += "; what runs is left as it is, and is neither repaired, scaled nor followed in status"
+    ready = _condition(ConditionType.READY, False, "NotAccepted", text).model_copy(
+        update={"status": "Unknown"}
+    )
+    return [ready, _condition(ConditionType.PROGRESSING, False, "NotAccepted", text)]
+
+
 def of_services(services: Sequence[ServiceStatus], paused: bool) -> list[Condition]:
     """Ready, Progressing, Degraded and ScalingLimited."""
     return [_ready(services), _progressing(services, paused), _degraded(services), _limited(services)]
@@ -65,9 +80,7 @@ def summarize(services: Sequence[ServiceStatus]) -> Summary:
 def _ready(services: Sequence[ServiceStatus]) -> Condition:
     missing = [s for s in services if s.state is not ServiceState.READY]
     if not missing:
-        return _condition(
-            ConditionType.READY, True, "AllServicesReady", f"all {len(services)} services are ready"
-        )
+        return _condition(ConditionType.READY, True, "AllServicesReady", "all services are ready")
     return _condition(ConditionType.READY, False, "ServicesNotReady", "; ".join(_why(s) for s in missing))
 
 
@@ -90,6 +103,10 @@ def _degraded(services: Sequence[ServiceStatus]) -> Condition:
     failed = [s for s in services if s.state is ServiceState.FAILED]
     if failed:
         return _condition(ConditionType.DEGRADED, True, "StartFailed", "; ".join(_why(s) for s in failed))
+    stuck = [s for s in services if s.rollout and s.rollout.reason]
+    if stuck:
+        text = "; ".join(f"{s.name}: {s.rollout.message}" for s in stuck if s.rollout)
+        return _condition(ConditionType.DEGRADED, True, "RolloutStuck", text)
     if bad:
         text = "; ".join(f"{s.name} is {s.health.state}: {s.health.details}" for s in bad)
         return _condition(ConditionType.DEGRADED, True, "ServicesDegraded", text)

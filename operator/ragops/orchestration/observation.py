@@ -25,6 +25,8 @@ class PodView:
     image: str = ""
     unschedulable: str | None = None
     restarts: int = 0
+    ended_at: datetime | None = None
+    """When a container last ended and was started again."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ def pod_view(pod: Mapping[str, Any]) -> PodView:
         image=stuck.get("image", ""),
         unschedulable=scheduled.get("message") if scheduled.get("reason") == "Unschedulable" else None,
         restarts=sum(c.get("restartCount", 0) for c in containers),
+        ended_at=max((end for c in containers if (end := _ended_at(c))), default=None),
     )
 
 
@@ -94,6 +97,11 @@ def _waiting_reason(container: Mapping[str, Any]) -> str | None:
     """Why a container waits, by its status; None when it does not."""
     reason: str | None = ((container.get("state") or {}).get("waiting") or {}).get("reason")
     return reason
+
+
+def _ended_at(container: Mapping[str, Any]) -> datetime | None:
+    finished = ((container.get("lastState") or {}).get("terminated") or {}).get("finishedAt")
+    return datetime.fromisoformat(finished) if finished else None
 
 
 def workload_view(obj: Mapping[str, Any]) -> Workload:

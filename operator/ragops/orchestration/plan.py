@@ -1,6 +1,6 @@
 """One pass, as a pure function: from the wanted system and what is seen to what to do next."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,9 +11,9 @@ from ragops.api.rag import FailurePolicy, RAGDeployment
 from ragops.api.service import ServiceSpec
 from ragops.api.status import RAGStatus, ScalingAction, ServiceState
 from ragops.orchestration.actions import Apply, CreateCredentials, Delete, Plan, Scale
-from ragops.orchestration.conditions import accepted, merge
+from ragops.orchestration.conditions import accepted, merge, unfollowed
 from ragops.orchestration.diagnosis import diagnose
-from ragops.orchestration.graph import start_order
+from ragops.orchestration.graph import required, start_order
 from ragops.orchestration.known import Known
 from ragops.orchestration.observation import Observation, workload_view
 from ragops.orchestration.report import report
@@ -36,6 +36,7 @@ def plan(rag: RAGDeployment, seen: Observation, images: Images, now: datetime) -
         (s, child) for s in services if s.progress.started for child in build_children(rag, s.spec, images)
     ]
     applies = () if rag.spec.paused else tuple(_applies(wanted, seen))
+    services = [_restarted(s, {apply.ref for apply in applies if apply.exists}, now) for s in services]
     status = report(rag, services, {apply.ref for apply in applies}, decisions, now)
     due = Plan(
         wake_at=_wake_at(services, decisions, now),
@@ -54,7 +55,8 @@ def plan(rag: RAGDeployment, seen: Observation, images: Images, now: datetime) -
 
 def reject(status: RAGStatus, generation: int, problems: Sequence[Problem], now: datetime) -> Plan:
     """The pass for a spec that cannot be acted on: say so, and leave all that runs as it is."""
-    conditions = merge(status.conditions, [accepted(problems)], generation, now.replace(microsecond=0))
+    current = [accepted(problems), *unfollowed(started=bool(status.services))]
+    conditions = merge(status.conditions, current, generation, now.replace(microsecond=0))
     rejected = status.model_copy(update={"conditions": conditions, "observed_generation": generation})
     return Plan(status=rejected if rejected != status else None)
 
@@ -78,9 +80,16 @@ def _known(rag: RAGDeployment, spec: ServiceSpec, seen: Observation, now: dateti
     ref = workload_ref(rag.metadata.name, spec)
     live = seen.children.get(ref)
     workload = workload_view(live) if live else None
-    previous = next((s for s in rag.status.services if s.name == spec.name), None)
-    trouble = diagnose(seen.pods_of(spec.name), seen.failures.get(spec.name))
+    previous = next((s for s in rag.status.services if (s.name, s.type) == (spec.name, spec.type)), None)
+    trouble = diagnose(seen.pods_of(spec.name), seen.failures.get(spec.name), now)
     return Known(spec, previous, ref, workload, trouble, progress(spec, previous, workload, trouble, now))
+
+
+def _restarted(service: Known, changed: Set[ChildRef], now: datetime) -> Known:
+    """A service that is changed before it was ever ready, most likely to mend it, begins its start anew."""
+    if service.was_ready or service.ref not in changed:
+        return service
+    return replace(service, progress=first_start(service.spec, set(required(service.spec)), False, now))
 
 
 def _scales(services: Iterable[Known], seen: Observation, now: datetime) -> Iterator[Scale]:
@@ -104,13 +113,11 @@ def _scales(services: Iterable[Known], seen: Observation, now: datetime) -> Iter
 def _credentials(
     rag: RAGDeployment, services: Iterable[Known], seen: Observation
 ) -> Iterator[CreateCredentials]:
-    """The Secret goes before the workload. Should it vanish later, the pods tell; we never read it."""
+    """The Secret goes before the workload. Should it vanish, the pods that need it tell; we never read it."""
+    starved = any(pod.waiting_reason == "CreateContainerConfigError" for pod in seen.pods)
     for service in services:
         if service.spec.type is not ServiceType.VECTOR_STORE or not service.progress.started:
             continue
-        starved = any(
-            pod.waiting_reason == "CreateContainerConfigError" for pod in seen.pods_of(service.spec.name)
-        )
         if service.workload is None or starved:
             yield CreateCredentials(service.spec.name, credentials_name(rag.metadata.name, service.spec.name))
 

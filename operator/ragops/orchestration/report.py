@@ -60,7 +60,9 @@ def undone(status: RAGStatus, before: RAGStatus, names: Set[str]) -> RAGStatus:
     """The status with the scaling of these services as it was: their replicas could not be changed."""
     old = {service.name: service.scaling for service in before.services}
     services = [
-        service.model_copy(update={"scaling": old.get(service.name)}) if service.name in names else service
+        service.model_copy(update={"scaling": _unwatched(old.get(service.name))})
+        if service.name in names
+        else service
         for service in status.services
     ]
     return status.model_copy(update={"services": services, "summary": summarize(services)})
@@ -105,9 +107,14 @@ def _rollout(service: Known, applied: bool) -> RolloutStatus | None:
     if not applied and workload.updated == workload.total:
         return None  # replicas may be on their way up or down, all of the current version
     updated = 0 if applied else workload.updated
-    why = f" ({trouble.reason}: {trouble.message})" if trouble else ""
+    if trouble is None:
+        message = f"{updated} of {workload.wanted} pods are of the new version"
+        return RolloutStatus(updated_replicas=updated, message=message)
+    why = f"the new version does not start ({trouble.reason}: {trouble.message})"
     return RolloutStatus(
-        updated_replicas=updated, message=f"{updated} of {workload.wanted} pods are updated{why}"
+        updated_replicas=updated,
+        reason=trouble.reason,
+        message=f"{why}; {service.ready} pods keep serving",
     )
 
 
@@ -115,7 +122,8 @@ def _scaling_status(service: Known, decision: Decision | None, now: datetime) ->
     """The decision as status keeps it: an unchanged one keeps the inputs it was made with."""
     before = service.previous.scaling if service.previous else None
     if decision is None:
-        return before if service.scaled else None  # nothing was decided: what is remembered still holds
+        # Nothing was decided, so nobody watched whether the calm went on; the rest still holds.
+        return _unwatched(before) if service.scaled else None
     acted = decision.action is not ScalingAction.HOLD
     status = ScalingStatus(
         desired=decision.desired,
@@ -131,6 +139,10 @@ def _scaling_status(service: Known, decision: Decision | None, now: datetime) ->
     if before is not None and not acted and status.model_copy(update=volatile) == before:
         return before
     return status
+
+
+def _unwatched(scaling: ScalingStatus | None) -> ScalingStatus | None:
+    return scaling.model_copy(update={"stable_since": None}) if scaling else None
 
 
 def _next_second(time: datetime) -> datetime:

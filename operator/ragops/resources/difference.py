@@ -48,7 +48,7 @@ def _covers(wanted: Any, live: Any, quantities: bool = False) -> bool:
 
 def _covers_field(key: str, value: Any, live: Mapping[str, Any], quantities: bool) -> bool:
     if key not in live:
-        return not value  # the API server leaves out what is empty
+        return value is None or value in ("", [], {})  # the API server leaves out what is empty
     if key in _SELECTORS:
         return bool(value == live[key])
     return _covers(value, live[key], quantities or key in _QUANTITIES)

@@ -10,7 +10,7 @@ from ragops.resources.child import ChildRef, Manifest, manifest
 def build_pdb(rag: RAGDeployment, service: ServiceSpec) -> Manifest | None:
     """A budget of one pod at a time; None for the vector store, whose single pod it would pin to its node.
 
-    A budget by `maxUnavailable` never blocks the drain of a node, whatever the number of replicas.
+    It never blocks the drain of a node: one pod may always go, and pods that are not ready may in any case.
     """
     if service.type is ServiceType.VECTOR_STORE:
         return None
@@ -20,6 +20,7 @@ def build_pdb(rag: RAGDeployment, service: ServiceSpec) -> Manifest | None:
         ChildRef("policy/v1", "PodDisruptionBudget", child_name(rag.metadata.name, service.name)),
         spec={
             "maxUnavailable": 1,
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
             "selector": {"matchLabels": selector_labels(rag.metadata.name, service.name)},
         },
     )

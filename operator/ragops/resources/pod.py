@@ -112,8 +112,8 @@ def _probes(service: ServiceSpec) -> Manifest:
     alive: Manifest = {"httpGet": {"path": "/livez", "port": "http"}}
     if service.type is ServiceType.VECTOR_STORE:
         ready = {"exec": {"command": ["pg_isready", "-h", "127.0.0.1", "-U", "rag", "-d", "rag"]}}
-        # pg_isready says no during crash recovery, which a restart would only begin anew.
-        alive = {"tcpSocket": {"port": "postgres"}}
+        # During crash recovery the server answers nobody, and a restart would only begin it anew.
+        alive = {"exec": {"command": ["test", "-s", f"{DATA_PATH}/pgdata/postmaster.pid"]}}
     return {
         "readinessProbe": {
             **ready,

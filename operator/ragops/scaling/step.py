@@ -6,7 +6,7 @@ scale down; with partial metrics a missing pod counts as idle on the way up, and
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -35,12 +35,22 @@ class _Judgement:
         return self.metric.up_above is not None and floor is not None and floor > self.metric.up_above
 
     @property
-    def quiet(self) -> bool:
-        """Below the lower threshold, on complete data. A metric without a lower threshold is always quiet."""
-        if self.metric.down_below is None:
-            return True
-        average = self.reading.average if self.reading and self.reading.complete else None
-        return average is not None and average < self.metric.down_below
+    def loud(self) -> bool:
+        """Not below the lower threshold, by those pods that were measured."""
+        average = self.reading.average if self.reading else None
+        if self.metric.down_below is None or average is None:
+            return self.breached
+        return average >= self.metric.down_below
+
+    @property
+    def incomplete(self) -> bool:
+        """A ready pod has no value, for a metric that scaling down needs."""
+        return self.metric.down_below is not None and (self.reading is None or not self.reading.complete)
+
+    def suffices(self, replicas: int) -> bool:
+        """The measured load, spread over this many pods, is not above the upper threshold."""
+        limit = self.metric.up_above
+        return self.reading is not None and limit is not None and self.reading.total <= limit * replicas
 
     def as_input(self) -> ScalingInput:
         """The metric as status shows it."""
@@ -90,8 +100,8 @@ def _stable_since(
 ) -> datetime | None:
     """Since when all metrics have been quiet, by the remembered start and the samples seen since.
 
-    Incomplete samples neither confirm nor break it; a gap between complete ones breaks it, and so does one
-    that is not quiet.
+    A sample with any loud metric breaks it, and so does a gap between complete samples; an incomplete one
+    neither confirms nor breaks it.
     """
     since = state.stable_since
     seen = window.seen_until
@@ -100,14 +110,10 @@ def _stable_since(
         if state.last_scale_time is not None and sample.at <= state.last_scale_time:
             continue  # the next step down needs a stability window of its own
         judged = _judge(policy, sample)
-        if any(
-            j.reading is None or not j.reading.complete for j in judged if j.metric.down_below is not None
-        ):
-            if any(j.breached for j in judged):
-                since = None
-            continue
-        if not all(j.quiet for j in judged):
+        if any(j.loud for j in judged):
             since = None
+        elif any(j.incomplete for j in judged):
+            continue
         elif since is None or seen is None or sample.at - seen > gap:
             since = sample.at
         seen = sample.at
@@ -141,12 +147,15 @@ class _Choice:
             return self._up(breached)
         if all(j.reading is None or not j.reading.measured for j in self.judged):
             return self._hold(ScalingReason.METRICS_MISSING, "no metrics; replicas stay as they are")
+        if wanted <= policy.min_replicas:
+            # Stability would be of no use, and a load that wobbles here must not be written to status.
+            calm = replace(self, stable_since=None)
+            return calm._hold(ScalingReason.AT_MINIMUM, f"no metric is high; minReplicas is {wanted}")
+        if missing := [j.metric.type for j in self.judged if j.incomplete]:
+            text = f"no value of {', '.join(missing)} for some ready pod; no scaling down"
+            return self._hold(ScalingReason.METRICS_PARTIAL, text)
         if self.stable_since is not None:
             return self._down(self.stable_since)
-        if any(j.reading is None or not j.reading.complete for j in self.judged):
-            return self._hold(
-                ScalingReason.METRICS_PARTIAL, "not every ready pod has metrics; no scaling down"
-            )
         return self._hold(
             ScalingReason.WITHIN_THRESHOLDS, "no metric is above its upper threshold, not all are below"
         )
@@ -158,8 +167,8 @@ class _Choice:
             return self._hold(
                 ScalingReason.AT_MAXIMUM, f"{why}; maxReplicas {self.policy.max_replicas} is reached"
             )
-        if self.replicas.ready < wanted:
-            pending = wanted - self.replicas.ready
+        pending = wanted - self.replicas.ready
+        if pending > 0 and all(j.suffices(wanted) for j in breached):
             return self._hold(ScalingReason.PODS_PENDING, f"{why}; {pending} more pods are on their way")
         until = self._cooldown_until(self.policy.scale_up_cooldown_seconds or 0)
         if until is not None:
@@ -168,9 +177,6 @@ class _Choice:
         return self._act(desired, ScalingReason.ABOVE_THRESHOLD, why)
 
     def _down(self, since: datetime) -> Decision:
-        wanted = self.replicas.wanted
-        if wanted <= self.policy.min_replicas:
-            return self._hold(ScalingReason.AT_MINIMUM, f"all metrics are low; minReplicas is {wanted}")
         ripe = since + timedelta(seconds=self.policy.stability_seconds)
         if self.now < ripe:
             seconds = self.policy.stability_seconds
@@ -178,7 +184,7 @@ class _Choice:
         until = self._cooldown_until(self.policy.cooldown_seconds)
         if until is not None:
             return self._hold(ScalingReason.COOLING_DOWN, "all metrics are low; cooldown", until)
-        desired = max(wanted - self.policy.step, self.policy.min_replicas)
+        desired = max(self.replicas.wanted - self.policy.step, self.policy.min_replicas)
         seconds = self.policy.stability_seconds
         return self._act(desired, ScalingReason.BELOW_THRESHOLDS, f"all metrics were low for {seconds} s")
 
@@ -198,7 +204,7 @@ class _Choice:
             message=message,
             inputs=self._inputs(),
             stable_since=self.stable_since,
-            cooldown_until=until,
+            cooldown_until=until or self._cooldown_until(self.policy.cooldown_seconds),
         )
 
     def _act(self, desired: int, reason: ScalingReason, message: str) -> Decision:

@@ -43,6 +43,17 @@ def _of_service(old: ServiceStatus | None, new: ServiceStatus) -> Iterator[Trans
         yield from _of_state(new)
     if old is not None and old.health.state is not new.health.state and new.health.state in _TROUBLED:
         yield Transition(f"Service{new.health.state}", f"{new.name}: {new.health.details}", warning=True)
+    stuck = new.rollout.reason if new.rollout else None
+    if new.rollout and stuck and (old is None or not old.rollout or old.rollout.reason != stuck):
+        yield Transition("RolloutStuck", f"{new.name}: {new.rollout.message}", warning=True)
+    startup = new.startup
+    if (
+        new.state is ServiceState.STARTING
+        and startup.reason
+        and (old is None or old.startup.reason != startup.reason)
+    ):
+        note = f"{new.name}: {startup.reason}: {startup.message}"
+        yield Transition("StartTroubled", note, warning=True)
     scaling = new.scaling
     if scaling and scaling.action is not ScalingAction.HOLD and (old is None or old.scaling != scaling):
         yield Transition(
@@ -89,12 +100,14 @@ def _of_conditions(old: RAGStatus, new: RAGStatus) -> Iterator[Transition]:
 def event_manifest(
     meta: ObjectMeta, transition: Transition, instance: str, now: datetime
 ) -> Mapping[str, Any]:
-    """The Event object of a transition (events.k8s.io/v1)."""
+    """The Event object of a transition. Of the core API: kubectl sorts by lastTimestamp, which the newer
+    events.k8s.io does not let anybody set."""
+    stamp = now.isoformat(timespec="seconds").replace("+00:00", "Z")
     return {
-        "apiVersion": "events.k8s.io/v1",
+        "apiVersion": "v1",
         "kind": "Event",
         "metadata": {"name": f"{meta.name}.{uuid4().hex[:16]}", "namespace": meta.namespace},
-        "regarding": {
+        "involvedObject": {
             "apiVersion": API_VERSION,
             "kind": KIND,
             "name": meta.name,
@@ -103,11 +116,13 @@ def event_manifest(
         },
         "type": "Warning" if transition.warning else "Normal",
         "reason": transition.reason,
-        "note": transition.note[:NOTE_LIMIT],
-        "action": "Reconcile",
-        "reportingController": CONTROLLER,
+        "message": transition.note[:NOTE_LIMIT],
+        "firstTimestamp": stamp,
+        "lastTimestamp": stamp,
+        "count": 1,
+        "source": {"component": CONTROLLER},
+        "reportingComponent": CONTROLLER,
         "reportingInstance": instance[:128],
-        "eventTime": now.isoformat(timespec="microseconds").replace("+00:00", "Z"),
     }
 
 

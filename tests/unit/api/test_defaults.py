@@ -107,20 +107,20 @@ def test_no_autoscaling_stays_none(rag: Make) -> None:
 @pytest.mark.parametrize(
     ("given", "requests", "limits"),
     [
-        (None, {"cpu": "100m", "memory": "256Mi"}, {"memory": "512Mi"}),
-        ({}, {"cpu": "100m", "memory": "256Mi"}, {"memory": "512Mi"}),
+        (None, {"cpu": "50m", "memory": "256Mi"}, {"memory": "512Mi"}),
+        ({}, {"cpu": "50m", "memory": "256Mi"}, {"memory": "512Mi"}),
         ({"requests": {"cpu": "1"}}, {"cpu": "1", "memory": "256Mi"}, {"memory": "512Mi"}),
         ({"limits": {"cpu": "2"}}, {"cpu": "2", "memory": "256Mi"}, {"cpu": "2", "memory": "512Mi"}),
-        ({"limits": {"memory": "64Mi"}}, {"cpu": "100m", "memory": "64Mi"}, {"memory": "64Mi"}),
-        ({"requests": {"memory": "1Gi"}}, {"cpu": "100m", "memory": "1Gi"}, {}),
+        ({"limits": {"memory": "64Mi"}}, {"cpu": "50m", "memory": "64Mi"}, {"memory": "64Mi"}),
+        ({"requests": {"memory": "1Gi"}}, {"cpu": "50m", "memory": "1Gi"}, {}),
         (
             {"limits": {"gpu": 1}},
-            {"cpu": "100m", "memory": "256Mi", "gpu": 1},
+            {"cpu": "50m", "memory": "256Mi", "gpu": 1},
             {"memory": "512Mi", "gpu": 1},
         ),
         (
             {"requests": {"gpu": 2}},
-            {"cpu": "100m", "memory": "256Mi", "gpu": 2},
+            {"cpu": "50m", "memory": "256Mi", "gpu": 2},
             {"memory": "512Mi", "gpu": 2},
         ),
     ],

@@ -10,7 +10,7 @@ READS = {"get", "list", "watch"}
 WRITES = {
     "deployments.apps": {"create", "patch", "delete"},
     "deployments/scale.apps": {"patch"},
-    "events.events.k8s.io": {"create", "patch"},
+    "events.": {"create"},
     "leases.coordination.k8s.io": {"create", "update"},
     "poddisruptionbudgets.policy": {"create", "patch", "delete"},
     "ragdeployments/finalizers.ragops.dev": {"update"},
@@ -18,7 +18,6 @@ WRITES = {
     "secrets.": {"create"},
     "services.": {"create", "patch", "delete"},
     "statefulsets.apps": {"create", "patch", "delete"},
-    "statefulsets/scale.apps": {"patch"},
 }
 NAMESPACED = ("--set", "watchNamespaces={team-a,team-b}")
 

@@ -3,9 +3,10 @@
 import pytest
 from tests.unit.operator.world import IMAGES, World, rag_of, six
 
-from ragops.api.status import HealthState, ServiceState
+from ragops.api.problems import Problem, Reason
+from ragops.api.status import HealthState, RAGStatus, ServiceState
 from ragops.orchestration.observation import ApplyFailure, Observation, PodView
-from ragops.orchestration.plan import plan
+from ragops.orchestration.plan import plan, reject
 
 
 def test_services_start_when_their_dependencies_are_ready() -> None:
@@ -105,6 +106,52 @@ def test_a_timeout_is_recorded_with_the_reason_and_others_go_on() -> None:
     assert world.service("retrieval").state is ServiceState.READY
     assert world.service("api").startup.waiting_for == ["generation"]
     assert world.condition("Degraded") == ("True", "StartFailed")
+
+
+def test_mending_a_service_that_was_never_ready_begins_its_start_anew() -> None:
+    world = World(rag_of(six(generation={"image": "broken:1", "startup": {"timeoutSeconds": 30}})))
+    world.step(seconds=60)
+    world.step()
+    assert world.service("generation").state is ServiceState.FAILED
+    mended = rag_of(six(generation={"image": "good:1", "startup": {"timeoutSeconds": 30}}))
+    world.rag = mended.model_copy(update={"status": world.rag.status})
+    now = world.now
+    world.step()
+    assert world.service("generation").state is ServiceState.STARTING
+    assert world.service("generation").startup.started_at == now
+
+
+def test_a_stuck_update_is_told_while_the_old_version_serves() -> None:
+    world = ready_world()
+    changed = rag_of(six(retrieval={"image": "nowhere/missing:2"}))
+    world.rag = changed.model_copy(update={"status": world.rag.status})
+    world.step()
+    workload = world.workload("retrieval")
+    workload["status"] |= {"observedGeneration": workload["metadata"]["generation"], "replicas": 2}
+    world.pods = [pod("retrieval", waiting_reason="ErrImagePull", image="nowhere/missing:2")]
+    world.step()
+    assert world.service("retrieval").state is ServiceState.READY
+    assert world.condition("Degraded") == ("True", "RolloutStuck")
+    rollout = world.service("retrieval").rollout
+    assert rollout is not None
+    assert rollout.reason == "ImagePullFailed"
+    assert "1 pods keep serving" in (rollout.message or "")
+
+
+def test_a_rejected_spec_is_seen_in_ready() -> None:
+    world = ready_world()
+    problem = Problem("spec.gateway.enabled", "not implemented", Reason.NOT_IMPLEMENTED)
+    rejected = reject(world.rag.status, 2, [problem], world.now).status
+    assert rejected is not None
+    conditions = {c.type: (c.status, c.reason, c.observed_generation) for c in rejected.conditions}
+    assert conditions["Accepted"] == ("False", "NotImplemented", 2)
+    assert conditions["Ready"] == ("Unknown", "NotAccepted", 2)
+    assert rejected.services == world.rag.status.services
+    assert reject(rejected, 2, [problem], world.now).status is None
+
+    new = reject(RAGStatus(), 1, [problem], world.now).status
+    assert new is not None
+    assert next(c.status for c in new.conditions if c.type == "Ready") == "False"
 
 
 def test_a_late_service_is_taken_in() -> None:

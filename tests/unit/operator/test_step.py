@@ -161,6 +161,39 @@ def test_partial_metrics_never_scale_down() -> None:
     assert decision.reason is ScalingReason.METRICS_PARTIAL
 
 
+def test_a_ripe_window_does_not_scale_down_on_partial_data() -> None:
+    run = Run(policy(), replicas=2)
+    for _ in range(12):
+        run.sample(10, 10)
+    assert run.sample(10, None).reason is ScalingReason.METRICS_PARTIAL
+    assert (
+        run.sample(100, None).action is ScalingAction.HOLD
+    )  # its one measured pod is loud: the calm is over
+    assert run.sample(10, 10).reason is ScalingReason.STABILIZING
+
+
+def test_one_pod_that_never_gets_ready_does_not_block_the_way_up() -> None:
+    run = Run(policy(maxReplicas=9), replicas=4, ready=3)
+    assert run.sample(90, 90, 90).reason is ScalingReason.PODS_PENDING  # 270 over 4 pods is enough
+    assert run.sample(100, 100, 100).desired == 5
+
+
+def test_at_the_minimum_a_wobbling_load_changes_nothing_in_status() -> None:
+    run = Run(policy())
+    decisions = [run.sample(cpu) for cpu in (10, 50, 10, 60, 29)]
+    assert {(d.reason, d.stable_since) for d in decisions} == {(ScalingReason.AT_MINIMUM, None)}
+
+
+def test_the_end_of_the_cooldown_is_told_until_it_is_over() -> None:
+    run = Run(policy())
+    acted_at = run.now + timedelta(seconds=5)
+    run.sample(90)
+    assert run.sample(50, 50).cooldown_until == acted_at + timedelta(seconds=60)
+    for _ in range(12):
+        last = run.sample(50, 50)
+    assert last.cooldown_until is None
+
+
 def test_missing_pods_count_as_idle_on_the_way_up() -> None:
     run = Run(policy(), replicas=3)
     assert run.sample(100, None, None).action is ScalingAction.HOLD
