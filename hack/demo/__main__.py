@@ -23,7 +23,7 @@ def up(cluster: Provider) -> None:
     with step("helm install ragops"):
         install(cluster, references)
     with step(f"kubectl apply -f examples/{NAME}.yaml"):
-        stream(cluster.kubectl, "-n", NAMESPACE, "apply", "-f", f"examples/{NAME}.yaml")
+        stream(cluster.kubectl, "-n", NAMESPACE, "apply", "--server-side", "-f", f"examples/{NAME}.yaml")
         watch_start(cluster.kubectl, NAMESPACE, NAME)
     with api(cluster.kubectl, NAMESPACE, f"{NAME}-api") as client:
         with step("Documents"):
@@ -44,7 +44,7 @@ def install(cluster: Provider, references: list[str]) -> None:
     stream(cluster.kubectl, "apply", "--server-side", "--force-conflicts", "-f", "crds")
     stream(
         *(cluster.helm, "upgrade", "--install", "ragops", "charts/ragops"),
-        *("--namespace", "ragops-system", "--create-namespace", "--wait", "--timeout", "3m"),
+        *("--namespace", "ragops-system", "--create-namespace", "--wait", "--timeout", "3m", "--hide-notes"),
         *values,
     )
 
@@ -54,14 +54,17 @@ def farewell(cluster: Provider) -> None:
     print(f"\n{capture(cluster.kubectl, '-n', NAMESPACE, 'get', 'rag')}")
     if shutil.which("kubectl") is None:
         print(f"kubectl is not on your PATH:\n  export PATH=$PATH:{Path(cluster.kubectl).parent}\n")
-    print(f"""How to go on:
+    print(f"""
+How to go on:
   kubectl describe rag {NAME}
   kubectl get rag {NAME} -o yaml
-  kubectl port-forward service/{NAME}-api 8080 &
-  curl -F file=@README.md http://127.0.0.1:8080/v1/documents
+  kubectl port-forward service/{NAME}-api 8080 & forward=$!
+  curl --retry-connrefused --retry 9 -F file=@README.md http://127.0.0.1:8080/v1/documents
   curl -H 'Content-Type: application/json' -d '{{"question": "What is ragops?"}}' http://127.0.0.1:8080/v1/query
-  kubectl apply -f examples/autoscaling.yaml
-  make down""")
+  kill $forward
+  kubectl apply --server-side -f examples/autoscaling.yaml
+  kubectl delete rag {NAME}             # its volume, and so its documents, stay
+  {cluster.down_command}""")
 
 
 def main() -> int:
@@ -79,6 +82,9 @@ def main() -> int:
     except DemoError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nstopped; `make demo` goes on from here, `make down` removes the cluster", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -1,6 +1,7 @@
 """Talks to the RAG system's API: uploads documents, asks questions, prints answers with their citations."""
 
 import re
+import shutil
 import subprocess
 import textwrap
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import httpx
 import yaml
 from shell import ROOT, DemoError
 
-WIDTH = 96
+WIDTH = min(96, shutil.get_terminal_size().columns - 4)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ class Provider(Protocol):
 
     kubectl: str
     helm: str
+    down_command: str
 
     def up(self) -> None:
         """Makes the cluster, or does nothing when it runs; kubectl's current context is then its."""
@@ -35,6 +36,7 @@ class Local:
     def __init__(self) -> None:
         self.kubectl = "kubectl"
         self.helm = "helm"
+        self.down_command = "make down"
 
     def up(self) -> None:
         """Builds the binaries at the first time, then starts the cluster."""
@@ -71,6 +73,7 @@ class Kind:
             raise DemoError("no Docker engine answers: start Docker, or use `make demo` without CLUSTER=kind")
         self.kubectl = "kubectl"
         self.helm = "helm"
+        self.down_command = "make down CLUSTER=kind"
 
     def up(self) -> None:
         """Creates the kind cluster of kind-config.yaml."""

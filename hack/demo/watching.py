@@ -38,7 +38,9 @@ def watch_start(kubectl: str, namespace: str, name: str) -> None:
 
 
 def _table(services: list[dict[str, Any]], created: datetime) -> Table:
-    table = Table("service", "state", "pods", "since", "why", box=None, padding=(0, 2, 0, 3))
+    table = Table(box=None, padding=(0, 2, 0, 3))
+    for title, width in (("service", 14), ("state", 11), ("pods", 5), ("since", 12), ("why", None)):
+        table.add_column(title, min_width=width)
     colour = {"Ready": "green", "Starting": "yellow", "Failed": "red", "Unavailable": "red"}
     for service in services:
         state = service["state"]

@@ -46,9 +46,11 @@ def plan(
 ) -> None:
     """Print what the operator would create for a RAGDeployment, without a cluster."""
     try:
-        show_plan(file.read_text(), output, sys.stdout)
+        text = file.read_text()
     except OSError as error:
         raise typer.Exit(_fail(f"{file} cannot be read: {error.strerror}")) from error
+    try:
+        show_plan(text, output, sys.stdout)
     except ValueError as error:
         raise typer.Exit(_fail(str(error))) from error
 

@@ -6,7 +6,9 @@ from typing import TextIO
 
 import yaml
 
+from ragops.api.base import ServiceType
 from ragops.api.defaults import resolve
+from ragops.api.names import credentials_name
 from ragops.api.rag import RAGDeployment
 from ragops.api.validation import InvalidRAG, parse, problems
 from ragops.orchestration.graph import required, start_order
@@ -54,5 +56,9 @@ def _show(rag: RAGDeployment, output: OutputFormat, stream: TextIO) -> None:
     for service in services:
         after = ", ".join(required(service)) or "nothing"
         stream.write(f"{service.name} ({service.type}), after {after}\n")
+        if service.type is ServiceType.VECTOR_STORE:
+            stream.write(
+                f"  Secret {credentials_name(rag.metadata.name, service.name)}, with a random password\n"
+            )
         for child in build_children(rag, service, DEFAULT_IMAGES):
             stream.write(f"  {ref_of(child)}\n")

@@ -24,13 +24,22 @@ class Lifecycle:
 
     stopping: bool = False
     checks: dict[str, Check] = field(default_factory=dict)
+    vital: dict[str, Check] = field(default_factory=dict)
 
     async def problems(self) -> dict[str, str]:
         """Everything that keeps the service from doing its work, by name."""
         if self.stopping:
             return {"stopping": "the service is shutting down"}
-        found = {name: await check() for name, check in self.checks.items()}
-        return {name: reason for name, reason in found.items() if reason is not None}
+        return await _found(self.checks)
+
+    async def fatal_problems(self) -> dict[str, str]:
+        """What only a new start of the process can mend, by name."""
+        return await _found(self.vital)
+
+
+async def _found(checks: Mapping[str, Check]) -> dict[str, str]:
+    found = {name: await check() for name, check in checks.items()}
+    return {name: reason for name, reason in found.items() if reason is not None}
 
 
 def create_app(
@@ -38,14 +47,16 @@ def create_app(
     lifespan: Lifespan,
     checks: Mapping[str, Check],
     *,
+    vital: Mapping[str, Check] | None = None,
     max_body_bytes: int = 8 << 20,
     unlimited_paths: Collection[str] = (),
 ) -> FastAPI:
     """An application with /livez, /readyz and /metrics; its Lifecycle is at `app.state.lifecycle`.
 
+    `checks` are for readiness; `vital` ones are for liveness: they must fail only for what a restart mends.
     Request bodies are limited to `max_body_bytes`, except where another service sets the limit:
     `unlimited_paths`."""
-    lifecycle = Lifecycle(checks=dict(checks))
+    lifecycle = Lifecycle(checks=dict(checks), vital=dict(vital or {}))
 
     @asynccontextmanager
     async def run(_app: FastAPI) -> AsyncIterator[None]:
@@ -59,9 +70,12 @@ def create_app(
     install_error_handlers(app)
 
     @app.get("/livez", tags=["health"])
-    async def livez() -> dict[str, str]:
-        """The process is alive."""
-        return {"status": "ok"}
+    async def livez() -> JSONResponse:
+        """The process is alive and of use; 503 with the reasons when only a restart can help."""
+        problems = await lifecycle.fatal_problems()
+        if problems:
+            return JSONResponse({"status": "failed", "reasons": problems}, status_code=503)
+        return JSONResponse({"status": "ok"})
 
     @app.get("/readyz", tags=["health"])
     async def readyz() -> JSONResponse:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import psycopg
 from psycopg import AsyncConnection, sql
@@ -55,6 +56,29 @@ class DatabaseUnavailable(ApiError):
         )
 
 
+# libpq hands out no SQLSTATE for a connection that is refused; these are the messages of 28P01 and 28000.
+_REFUSED = re.compile(
+    r"FATAL:\s+(?P<reason>password authentication failed .*|role .* does not exist|role .* is not permitted to log in"
+    r"|no pg_hba\.conf entry .*)"
+)
+
+
+class _WatchedConnection(AsyncConnection[DictRow]):
+    """A connection whose attempts, as the pool makes them in the background, are told to its database."""
+
+    database: ClassVar[Database]
+
+    @classmethod
+    async def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:  # type: ignore[override]
+        try:
+            connection = await super().connect(conninfo, **kwargs)
+        except psycopg.OperationalError as error:
+            cls.database.note_attempt(error)
+            raise
+        cls.database.note_attempt(None)
+        return connection
+
+
 class Database:
     """A pool of connections, and the schema in place before the first one is handed out."""
 
@@ -62,7 +86,9 @@ class Database:
         self._address = f"{settings.database_host}:{settings.database_port}"
         self._schema_ready = False
         self._schema_lock = asyncio.Lock()
+        self._refusal: str | None = None
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            connection_class=type("_Connection", (_WatchedConnection,), {"database": self}),
             kwargs={
                 "host": settings.database_host,
                 "port": settings.database_port,
@@ -101,10 +127,27 @@ class Database:
             async with asyncio.timeout(CHECK_SECONDS), self.connection() as connection:
                 await connection.execute("SELECT 1 FROM documents LIMIT 1")
         except TimeoutError:
-            return f"{self._address} did not answer within {CHECK_SECONDS:.0f} s"
+            return self._refusal or f"{self._address} did not answer within {CHECK_SECONDS:.0f} s"
         except DatabaseUnavailable as error:
             return error.message
         return None
+
+    async def refusal(self) -> str | None:
+        """Why the server does not let this process in, when it was last tried; None when it does, or is not there.
+
+        The password is from the environment, so only a restarted process can have another one."""
+        return self._refusal
+
+    def note_attempt(self, error: psycopg.OperationalError | None) -> None:
+        """Records how an attempt to connect ended. One that did not get as far as the password says nothing
+        new."""
+        if error is None:
+            self._refusal = None
+        elif refused := _REFUSED.search(str(error)):
+            self._refusal = (
+                f"{self._address} refuses the credentials in RAGOPS_DATABASE_USER and _PASSWORD: "
+                f"{refused['reason']}; restart this service if its Secret has changed"
+            )
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -117,7 +160,8 @@ class Database:
             self._schema_ready = False  # an emptied volume, most likely
             raise DatabaseUnavailable("its tables are gone and will be created anew") from error
         except PoolTimeout as error:
-            raise DatabaseUnavailable(f"no connection to {self._address} in time") from error
+            reason = self._refusal or f"no connection to {self._address} in time"
+            raise DatabaseUnavailable(reason) from error
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             log.warning("database failed", extra={"address": self._address, "error": str(error)})
             raise DatabaseUnavailable(

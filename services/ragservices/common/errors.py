@@ -45,8 +45,16 @@ async def _api_error(request: Request, error: Exception) -> JSONResponse:
     return error_response(error.status_code, error.code, error.message, error.headers)
 
 
-async def _validation_error(_request: Request, error: Exception) -> JSONResponse:
+async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    if isinstance(error.body, bytes):  # it is only parsed when it says that it is JSON
+        given = request.headers.get("content-type")
+        return error_response(
+            400,
+            "invalid_request",
+            "the body must be JSON, and the header must say so: send Content-Type: application/json"
+            + (f" instead of {given}" if given else ""),
+        )
     return error_response(400, "invalid_request", "; ".join(map(_problem, error.errors())))
 
 

@@ -96,6 +96,7 @@ def create(settings: DocumentsSettings) -> FastAPI:
         "documents",
         lifespan,
         {"database": database.check},
+        vital={"database": database.refusal},
         max_body_bytes=settings.max_upload_bytes + FRAMING_BYTES,
     )
 
