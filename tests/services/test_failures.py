@@ -50,6 +50,30 @@ def test_services_wait_for_the_database_and_come_back_with_it(stack: Stack, tmp_
                 assert names == ["a.md"]
 
 
+@pytest.mark.parametrize("name", ["documents", "retrieval"])
+def test_a_service_whose_password_has_changed_asks_to_be_restarted(
+    stack: Stack, tmp_path: Path, name: str
+) -> None:
+    with postgres() as database:
+        database.start()
+        environment = {**database.environment(), "RAGOPS_EMBEDDINGS_URL": stack.embeddings.url}
+        with service(name, tmp_path, environment) as running:
+            assert database.stop() == 0
+            assert readiness(running.url)[0] == 503
+            assert _alive(running.url), "a database that is away is no reason for a restart"
+
+            database.start(password="another one")
+            wait_until(
+                lambda: readiness(running.url)[0] == 503 and not _alive(running.url), "it asks for a restart"
+            )
+            for probe in ("livez", "readyz"):
+                reason = httpx.get(f"{running.url}/{probe}", timeout=10).json()["reasons"]["database"]
+                assert "RAGOPS_DATABASE_USER and _PASSWORD" in reason
+                assert 'password authentication failed for user "rag"' in reason
+        with service(name, tmp_path, {**environment, "RAGOPS_DATABASE_PASSWORD": "another one"}) as restarted:
+            assert _alive(restarted.url)
+
+
 def _alive(url: str) -> bool:
     try:
         return httpx.get(f"{url}/livez", timeout=5).status_code == 200

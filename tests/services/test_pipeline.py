@@ -9,7 +9,7 @@ import httpx
 import pytest
 import yaml
 
-from ragservices.generation.extractive import NO_ANSWER, NOTE
+from ragservices.generation.extractive import NO_ANSWER, NO_ANSWER_NOTE, NOTE
 from tests.services.conftest import EXAMPLES
 
 QUESTIONS = yaml.safe_load((EXAMPLES / "questions.yaml").read_text())
@@ -45,6 +45,36 @@ def test_what_the_documents_do_not_say_is_not_answered(api: httpx.Client, questi
     assert response["answered"] is False
     assert response["answer"] == NO_ANSWER
     assert response["citations"] == []
+    assert response["note"] == NO_ANSWER_NOTE
+
+
+@pytest.mark.parametrize(
+    ("question", "quoted", "section"),
+    [
+        ("What happens with a fault of code A?", "taken out of service at once and towed", "Faults"),
+        ("What does it cost to travel without a valid ticket?", "increased fare of 800 crowns", "Inspection"),
+    ],
+)
+def test_lists_and_amounts_are_found(api: httpx.Client, question: str, quoted: str, section: str) -> None:
+    response = api.post("/v1/query", json={"question": question}).json()
+    assert quoted in response["answer"]
+    assert response["citations"][0]["section"].endswith(section)
+
+
+def test_chat_without_an_answer_says_so_once(api: httpx.Client) -> None:
+    messages = [{"role": "user", "content": "What is the capital of France?"}]
+    answer = api.post("/v1/chat/completions", json={"messages": messages}).json()
+    assert answer["choices"][0]["message"]["content"] == f"{NO_ANSWER}\n\n{NO_ANSWER_NOTE}"
+
+
+@pytest.mark.parametrize("media_type", [None, "application/x-www-form-urlencoded"])
+def test_json_that_is_not_called_json_is_refused_with_the_remedy(
+    api: httpx.Client, media_type: str | None
+) -> None:
+    headers = {"Content-Type": media_type} if media_type else {}
+    answer = api.post("/v1/query", content=json.dumps({"question": "x"}), headers=headers)
+    assert answer.status_code == 400
+    assert "send Content-Type: application/json" in answer.json()["error"]["message"]
 
 
 def test_passages_come_best_first_and_as_many_as_asked_for(api: httpx.Client) -> None:

@@ -58,8 +58,8 @@ class DatabaseUnavailable(ApiError):
 
 # libpq hands out no SQLSTATE for a connection that is refused; these are the messages of 28P01 and 28000.
 _REFUSED = re.compile(
-    r"FATAL:\s+(?P<reason>password authentication failed .*|role .* does not exist|role .* is not permitted to log in"
-    r"|no pg_hba\.conf entry .*)"
+    r"FATAL:\s+(?P<reason>password authentication failed .*|role .* does not exist"
+    r"|role .* is not permitted to log in|no pg_hba\.conf entry .*)"
 )
 
 
@@ -69,7 +69,7 @@ class _WatchedConnection(AsyncConnection[DictRow]):
     database: ClassVar[Database]
 
     @classmethod
-    async def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:  # type: ignore[override]
+    async def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
         try:
             connection = await super().connect(conninfo, **kwargs)
         except psycopg.OperationalError as error:
@@ -133,7 +133,7 @@ class Database:
         return None
 
     async def refusal(self) -> str | None:
-        """Why the server does not let this process in, when it was last tried; None when it does, or is not there.
+        """Why the server, when it was last there, did not let this process in; None when it did.
 
         The password is from the environment, so only a restarted process can have another one."""
         return self._refusal

@@ -17,6 +17,8 @@ _ABBREVIATION = re.compile(
     r"^\d+(?:\.\d+)*\.$|(?:^|[\s(\[])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|Inc|Ltd|Co|vs|etc|cf|ca|approx|No|Nos|Fig|Figs|Eq|Sec|Vol|pp?|"
     r"e\.g|i\.e|a\.m|p\.m|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.$"
 )
+# What begins a line of a passage that is code.
+CODE_INDENT = "    "
 
 
 def split_sentences(text: str) -> list[str]:

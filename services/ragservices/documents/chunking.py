@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from ragservices.common.sentences import split_sentences
+from ragservices.common.sentences import CODE_INDENT, split_sentences
 from ragservices.documents.parsing.model import Block
 
 CountTokens = Callable[[str], int]
@@ -86,6 +86,10 @@ def _pieces(text: str, budget: int, count: CountTokens) -> Iterator[_Piece]:
     """The sentences of a block, each within the budget."""
     separator = "\n"
     for line in text.split("\n"):
+        if line.startswith(CODE_INDENT):  # each piece is a line of its own, and stays recognisable
+            for part in _fit(line.strip(), budget, count):
+                yield _Piece(CODE_INDENT + part.text, "\n", part.tokens)
+            continue
         for sentence in split_sentences(line):
             for part in _fit(sentence, budget, count):
                 yield part if separator == " " else _Piece(part.text, separator, part.tokens)

@@ -12,9 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ragservices.common.passages import Answer, Citation, Passage
-from ragservices.common.sentences import split_sentences
+from ragservices.common.sentences import CODE_INDENT, split_sentences
 from ragservices.generation.terms import (
+    asks_for_cost,
     asks_for_quantity,
+    defines,
+    has_amount,
     has_quantity,
     matches,
     question_terms,
@@ -22,6 +25,7 @@ from ragservices.generation.terms import (
 )
 
 NOTE = "No language model is configured; this answer is quoted from the documents."
+NO_ANSWER_NOTE = "No language model is configured; no passage was found that answers this."
 NO_ANSWER = "The documents do not contain an answer to this question."
 
 # What a word of the question counts, by where it is found.
@@ -34,8 +38,13 @@ IN_PASSAGE = 0.4
 SECOND_SENTENCE = 0.06
 # However near in meaning a passage is, this part of the question must be covered.
 LEAST_COVERAGE = 0.55
+# Characters of a list after which no further item is quoted.
+MOST_OF_A_LIST = 400
 
 _REFERS_BACK = re.compile(r"(?:It|This|That|They|These|Those|He|She|Its|Their|Here|There|Then|Otherwise)\b")
+_DRAWING = re.compile(r"[\u2500-\u259f]|[-=+|]{4}")
+# "kind: Service", "- name: x", "- {name: x}", as in YAML.
+_KEY_AND_VALUE = re.compile(r"\s*(?:- )?(?:\{|[a-z][\w.-]*:(?:\s|$))")
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,8 @@ class Rated:
     coverage: float  # part of the question that it and its surroundings cover, 0 to 1
     direct: float  # part that the quote itself covers
     fits: bool  # it has a number when one is asked for
+    defines: bool  # it says what something is when that is asked
+    quotable: bool  # it can be an answer: prose, and complete
     sentences: int = 1
     following: str | None = None  # the sentence after it in the same paragraph
 
@@ -58,15 +69,17 @@ class Rated:
             + 0.3 * self.direct
             + 0.25 * max(self.passage.score, 0.0)
             + (0.15 if self.fits else 0.0)
+            + (0.15 if self.defines else 0.0)
             - SECOND_SENTENCE * (self.sentences - 1)
         )
 
 
 def answer(question: str, passages: Sequence[Passage]) -> Answer:
     """Quotes the best candidate, or says that there is no answer."""
-    best = max(rate(question, passages), key=lambda rated: rated.rating, default=None)
+    quotable = (rated for rated in rate(question, passages) if rated.quotable)
+    best = max(quotable, key=lambda rated: rated.rating, default=None)
     if best is None or not is_answer(best):
-        return Answer(answer=NO_ANSWER, mode="extractive", answered=False, note=NOTE)
+        return Answer(answer=NO_ANSWER, mode="extractive", answered=False, note=NO_ANSWER_NOTE)
     quote = _with_continuation(question, best)
     return Answer(
         answer=quote,
@@ -80,7 +93,7 @@ def answer(question: str, passages: Sequence[Passage]) -> Answer:
 def _with_continuation(question: str, best: Rated) -> str:
     """The quote, and the sentence after it when that goes on about what was asked."""
     following = best.following
-    if best.sentences > 1 or following is None:
+    if best.sentences > 1 or following is None or _is_lead_in(following):
         return best.quote
     goes_on = _REFERS_BACK.match(following) or any(
         matches(term, terms(following)) for term in question_terms(question)
@@ -98,29 +111,92 @@ def is_answer(rated: Rated) -> bool:
 def rate(question: str, passages: Sequence[Passage]) -> list[Rated]:
     """All candidates from the passages."""
     weights = _weights(question_terms(question), passages)
-    needs_quantity = asks_for_quantity(question)
-    return [rated for passage in passages for rated in _candidates(passage, weights, needs_quantity)]
+    return [rated for passage in passages for rated in _candidates(passage, weights, question)]
 
 
-def _candidates(passage: Passage, weights: Mapping[str, float], needs_quantity: bool) -> Iterator[Rated]:
+def _candidates(passage: Passage, weights: Mapping[str, float], question: str) -> Iterator[Rated]:
     lines = [split_sentences(line) for line in passage.text.split("\n")]
+    prose = [is_prose(line) for line in passage.text.split("\n")]
     heading = terms(passage.section or "")
     everywhere = terms(passage.text) | heading
-    for sentences in lines:
-        found = [terms(sentence) for sentence in sentences]
+
+    def rated(
+        quote: str, about: str, around: Sequence[str], length: int, following: str | None = None
+    ) -> Rated:
+        own = _found(about, question)
+        direct = _covered(weights, own)
+        coverage = (
+            (IN_SENTENCE - NEARBY) * direct
+            + (NEARBY - IN_PASSAGE) * _covered(weights, heading.union(own, *map(terms, around)))
+            + IN_PASSAGE * _covered(weights, everywhere | own)
+        )
+        fits = _fits(quote, question)
+        quotable = prose[number] and not _is_lead_in(quote)
+        return Rated(
+            quote, passage, coverage, direct, fits, defines(quote, question), quotable, length, following
+        )
+
+    for number, sentences in enumerate(lines):
+        items = _items(lines[number + 1 :], prose[number + 1 :])
         for start, length in _windows(len(sentences)):
-            own = frozenset().union(*found[start : start + length])
-            nearby = heading.union(*found[max(start - 1, 0) : start + length + 1])
-            direct = _covered(weights, own)
-            coverage = (
-                (IN_SENTENCE - NEARBY) * direct
-                + (NEARBY - IN_PASSAGE) * _covered(weights, nearby)
-                + IN_PASSAGE * _covered(weights, everywhere)
-            )
             quote = " ".join(sentences[start : start + length])
-            fits = not needs_quantity or has_quantity(quote)
+            around = sentences[max(start - 1, 0) : start + length + 1]
             following = next(iter(sentences[start + length :]), None)
-            yield Rated(quote, passage, coverage, direct, fits, length, following)
+            yield rated(quote, quote, around, length, following)
+            if not items or following is not None or not _is_lead_in(quote):
+                continue
+            whole = " ".join([quote, *items])
+            yield rated(whole, whole, around, length + 1)
+            if length > 1:
+                continue
+            known = _covered(weights, terms(quote))
+            for index, item in enumerate(items):
+                about = f"{quote} {item}"
+                if _covered(weights, terms(about)) > known:  # this one is asked for
+                    yield rated(item if index else about, about, around, length)
+
+
+def _fits(quote: str, question: str) -> bool:
+    """Whether a quote has the number or amount that the question asks for."""
+    if asks_for_cost(question) and not has_amount(quote):
+        # A price list may do without the currency.
+        return has_quantity(quote) and "cost" in terms(quote)
+    return not asks_for_quantity(question) or has_quantity(quote) or has_amount(quote)
+
+
+def _found(text: str, question: str) -> frozenset[str]:
+    """Terms of a text. An amount of money speaks of the cost, whatever its words."""
+    found = terms(text)
+    return found | {"cost"} if asks_for_cost(question) and has_amount(text) else found
+
+
+def is_prose(line: str) -> bool:
+    """Whether a line of a passage can be quoted: not code, configuration or a drawing."""
+    if line.startswith(CODE_INDENT) or _DRAWING.search(line):
+        return False
+    if _KEY_AND_VALUE.match(line) and "; " not in line:  # rows of tables have semicolons
+        return False
+    marks = [character for character in line if not character.isspace()]
+    return 2 * sum(map(str.isalnum, marks)) >= len(marks)
+
+
+def _is_lead_in(text: str) -> bool:
+    """Whether a text announces what comes after it."""
+    return text.endswith((":", "\uff1a"))
+
+
+def _items(lines: Sequence[Sequence[str]], prose: Sequence[bool]) -> list[str]:
+    """The list, or else the sentence, that follows a lead-in; a list's items are lines of one sentence."""
+    items: list[str] = []
+    for sentences, quotable in zip(lines, prose, strict=True):
+        if not quotable or not sentences or _is_lead_in(sentences[0]):
+            break
+        if items and (len(sentences) > 1 or sum(map(len, items)) > MOST_OF_A_LIST):
+            break
+        items.append(sentences[0])
+        if len(sentences) > 1:
+            break
+    return items
 
 
 def _windows(sentences: int) -> Iterator[tuple[int, int]]:

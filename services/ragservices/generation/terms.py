@@ -22,6 +22,16 @@ _QUANTITY = re.compile(
     r"|\bwhen\b|\b(?:what|which)\s+(?:is\s+the\s+)?(?:time|year|day|date|number|amount|percentage)\b",
     re.IGNORECASE,
 )
+_COST = re.compile(r"\b(?:what|how)\b.*\b(?:costs?|prices?|expensive|fares?|fees?|pay)\b", re.IGNORECASE)
+_CURRENCY = (
+    r"(?:crowns?|kron(?:a|or|er)|euros?|dollars?|pounds?|cents?|francs?|yen|EUR|USD|GBP|"
+    r"[$\u20ac\u00a3\u00a5])"
+)
+_AMOUNT = re.compile(
+    rf"\d[\d.,]*\s?{_CURRENCY}|[$\u20ac\u00a3\u00a5]\s?\d|\b(?:EUR|USD|GBP)\s?\d|\bfree of charge\b",
+    re.IGNORECASE,
+)
+_DEFINITION = re.compile(r"\s*what\s+(?:is|are)\s+(?:an?\s+|the\s+)?(?P<subject>.+?)[\s?]*", re.IGNORECASE)
 _NUMBER = re.compile(
     r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|sixty|seventy|"
     r"eighty|ninety|hundred|thousand|million|half|once|twice|daily|hourly|weekly|monthly|yearly|annually|every|"
@@ -31,6 +41,8 @@ _NUMBER = re.compile(
 )
 # Words that a question or sentence needs for its grammar and that say nothing of its content.
 _STOP_WORDS = frozenset(files(__package__).joinpath("stopwords.txt").read_text().split())
+# The letter that is also an article: zone A, code A.
+_NAMED_A = re.compile(r"(?<=\w )A\b")
 # Stems that share so much of their beginning are taken for forms of one word: maintain, maintenance.
 _MIN_SHARED = 5
 _SHARED_PART = 0.7
@@ -44,7 +56,8 @@ def question_terms(question: str) -> frozenset[str]:
 def terms(text: str) -> frozenset[str]:
     """Stems of the content words of a text."""
     words = (word.lower().replace(_APOSTROPHE, "'").removesuffix("'s") for word in _WORD.findall(text))
-    return frozenset(_stem(word) for word in words if word not in _STOP_WORDS)
+    found = {_stem(word) for word in words if word not in _STOP_WORDS}
+    return frozenset(found | {"a"} if _NAMED_A.search(text) else found)
 
 
 def matches(term: str, others: frozenset[str]) -> bool:
@@ -56,12 +69,31 @@ def matches(term: str, others: frozenset[str]) -> bool:
 
 def asks_for_quantity(question: str) -> bool:
     """Whether the answer should have a number, a time or a date in it."""
-    return _QUANTITY.search(question) is not None
+    return _QUANTITY.search(question) is not None or asks_for_cost(question)
+
+
+def asks_for_cost(question: str) -> bool:
+    """Whether the answer should have an amount of money in it."""
+    return _COST.search(question) is not None
 
 
 def has_quantity(text: str) -> bool:
     """Whether a text has a number, a time or a date in it."""
     return _NUMBER.search(text) is not None
+
+
+def has_amount(text: str) -> bool:
+    """Whether a text has an amount of money in it."""
+    return _AMOUNT.search(text) is not None
+
+
+def defines(text: str, question: str) -> bool:
+    """Whether the question is "What is X?" and the text begins with "X is"."""
+    asked = _DEFINITION.fullmatch(question)
+    if asked is None:
+        return False
+    subject = re.escape(asked["subject"])
+    return re.match(rf"(?:(?:an?|the)\s+)?{subject}\s+(?:is|are)\b", text, re.IGNORECASE) is not None
 
 
 @lru_cache(maxsize=1)

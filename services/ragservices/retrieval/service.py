@@ -55,7 +55,9 @@ def create(settings: RetrievalSettings) -> FastAPI:
             yield
             await embedder.aclose()
 
-    app = create_app("retrieval", lifespan, {"database": database.check}, vital={"database": database.refusal})
+    app = create_app(
+        "retrieval", lifespan, {"database": database.check}, vital={"database": database.refusal}
+    )
 
     @app.post("/v1/retrieve")
     async def retrieve(request: RetrieveRequest) -> RetrieveResponse:

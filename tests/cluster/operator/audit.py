@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from .eventually import throughout
+
 _WRITES: Final = ("create", "update", "patch", "delete", "deletecollection")
 
 
@@ -39,6 +41,14 @@ class Audit:
             log.seek(since)
             lines = log.read().splitlines()
         return [_request(entry) for line in lines if user.encode() in line and (entry := _entry(line, user))]
+
+    def assert_no_writes(self, user: str, seconds: float) -> None:
+        """Watches for a time that begins now; the Lease may be renewed."""
+        mark = self.mark()
+        try:
+            throughout(lambda: not self.writes(user, mark), f"{user} writes nothing", seconds)
+        finally:
+            assert self.writes(user, mark) == []
 
     def writes(self, user: str, since: int = 0, leases: bool = False) -> list[Request]:
         """The writes of a user after a place in the log; those of Leases or all others."""

@@ -4,13 +4,15 @@ import json
 from datetime import datetime
 
 from ..conftest import Cluster
-from .conftest import StartOperator
+from .audit import Audit
+from .conftest import StartOperator, user
 from .eventually import eventually
 from .process import OperatorProcess
 from .space import Object, Space, services
 
+QUIET_SECONDS = 10.0
 AUTO: Object = {
-    "maxReplicas": 3,
+    "maxReplicas": 2,
     "sampleSeconds": 1,
     "stabilitySeconds": 3,
     "cooldownSeconds": 5,
@@ -18,10 +20,11 @@ AUTO: Object = {
 }
 
 
-def test_up_on_load_and_down_after_quiet(space: Space, operator: OperatorProcess) -> None:
-    space.apply_rag(services("generation", generation={"autoscaling": AUTO}))
+def test_up_on_load_and_down_after_quiet(space: Space, operator: OperatorProcess, audit: Audit) -> None:
+    asks = {"requests": {"cpu": "100m"}}
+    space.apply_rag(services("generation", generation={"autoscaling": AUTO, "resources": asks}))
     space.await_ready()
-    space.use("generation", cpu="90m")  # of the 100m that are requested by default
+    space.use("generation", cpu="90m")
     eventually(lambda: space.replicas("generation") == 2, "one step up", 60)
     up = eventually(
         lambda: (s := space.service("generation")["scaling"]).get("lastScaleTime") and s, "it is recorded"
@@ -45,6 +48,12 @@ def test_up_on_load_and_down_after_quiet(space: Space, operator: OperatorProcess
     notes = [e["note"] for e in space.all_of("Event") if e["reason"] == "ScaledUp"]
     assert notes == ["generation: to 2, AboveThreshold: CPU 90.0 is above 70"]
 
+    # Calm at last: a sample and a decision every second, and nothing to write.
+    eventually(lambda: _is_calm(space), "the cooldown is over", 30)
+    passes = _passes(operator)
+    audit.assert_no_writes(user(space), QUIET_SECONDS)
+    assert _passes(operator) >= passes + 5
+
 
 def test_a_scaling_that_is_refused_is_not_recorded(
     space: Space, cluster: Cluster, start_operator: StartOperator
@@ -65,6 +74,15 @@ def test_a_scaling_that_is_refused_is_not_recorded(
     cluster.run(*role, f'--patch=[{{"op": "replace", "path": "{path}", "value": ["patch"]}}]')
     eventually(lambda: space.replicas("generation") == 2, "it is tried again")
     eventually(lambda: space.service("generation")["scaling"].get("lastScaleTime"), "and recorded")
+
+
+def _is_calm(space: Space) -> bool:
+    scaling = space.service("generation")["scaling"]
+    return scaling["reason"] == "AtMinimum" and "cooldownUntil" not in scaling
+
+
+def _passes(operator: OperatorProcess) -> float:
+    return operator.metric('ragops_passes_total{outcome="done"}') or 0
 
 
 def _rule_path(cluster: Cluster, space: Space, resource: str) -> str:

@@ -53,7 +53,11 @@ def test_with_halt_nothing_further_is_started(space: Space) -> None:
     [
         ({"image": "test/missing:7"}, "ImagePullFailed", ["test/missing:7", "imagePullSecrets"]),
         ({"image": "test/crashing:1"}, "CrashLoop", ["kubectl logs demo-generation-", "--previous"]),
-        ({"resources": {"requests": {"cpu": "9000"}}}, "Unschedulable", ["Insufficient cpu"]),
+        (
+            {"resources": {"requests": {"cpu": "9000"}}},
+            "Unschedulable",
+            ["lower resources.requests", "kubectl describe pod demo-generation-"],
+        ),
     ],
     ids=["image", "crash", "resources"],
 )
@@ -107,7 +111,8 @@ def test_an_update_that_does_not_come_up_keeps_the_old_pods(space: Space) -> Non
     space.apply_rag(services("generation", generation={"replicas": 2, "image": "test/missing:1"}))
     eventually(lambda: space.condition("Progressing").get("reason") == "Updating", "the update is told")
     eventually(lambda: "ImagePullFailed" in _rollout(space), "and why it does not go on")
-    assert _rollout(space).startswith("1 of 2 pods are updated")
+    assert _rollout(space).endswith("2 pods keep serving")
+    assert space.condition("Degraded")["reason"] == "RolloutStuck"
     assert space.state("generation") == "Ready"
     assert old <= {pod["metadata"]["uid"] for pod in space.pods("generation")}
 

@@ -101,6 +101,13 @@ def test_a_heading_too_long_to_embed_still_names_the_section() -> None:
     assert chunk.section == heading
 
 
+def test_code_keeps_its_mark_wherever_a_chunk_begins() -> None:
+    lines = [f"    step number {number}: run it. Then the next." for number in range(30)]
+    chunks = chunk_document([Block("\n".join(lines))], ChunkLimits(60, 20, MODEL), TOKENIZER.count)
+    assert len(chunks) > 3
+    assert {line for chunk in chunks for line in chunk.text.split("\n")} == set(lines)
+
+
 @pytest.mark.parametrize("separator", [" ", "\n"])
 def test_one_endless_sentence_is_cut_between_words(separator: str) -> None:
     words = [f"word{number}" for number in range(500)]

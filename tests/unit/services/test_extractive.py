@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -9,7 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragservices.common.passages import Passage
-from ragservices.generation.extractive import NO_ANSWER, NOTE, answer
+from ragservices.common.settings import default_model_dir
+from ragservices.documents.chunking import ChunkLimits, chunk_document
+from ragservices.documents.parsing import Kind, parse
+from ragservices.embeddings.tokens import ModelTokenizer
+from ragservices.generation.extractive import NO_ANSWER, NO_ANSWER_NOTE, NOTE, answer, is_prose
 from ragservices.generation.llm import best_quote, cited_passages, numbered
 from ragservices.generation.terms import asks_for_quantity, matches, question_terms, terms
 
@@ -67,6 +72,8 @@ def test_a_sentence_that_goes_on_about_it_is_quoted_too() -> None:
 def test_what_the_passages_do_not_say_has_no_answer(question: str) -> None:
     result = answer(question, ALL)
     assert (result.answered, result.answer, result.citations) == (False, NO_ANSWER, [])
+    assert result.note == NO_ANSWER_NOTE
+    assert "No language model is configured" in result.note
 
 
 def test_no_passages_no_answer() -> None:
@@ -80,7 +87,83 @@ def test_whatever_is_answered_is_in_the_passage_cited(question: str, texts: list
     assert result.answered == bool(result.citations)
     for citation in result.citations:
         (cited,) = [p for p in passages if p.chunk_id == citation.chunk_id]
+        assert not citation.quote.endswith(":")
         assert "".join(citation.quote.split()) in "".join(cited.text.split())
+
+
+def test_what_something_is_is_answered_by_its_definition_and_not_by_code() -> None:
+    """The project's own README, shortened, by way of the parser and the chunks."""
+    path = Path(__file__).parent / "data" / "readme.md"
+    tokenizer = ModelTokenizer(default_model_dir())
+    limits = ChunkLimits(200, 40, tokenizer.max_content_tokens)
+    chunks = chunk_document(parse(path, path.name, Kind.MARKDOWN).blocks, limits, tokenizer.count)
+    passages = [passage(chunk.text, section=chunk.section) for chunk in chunks]
+    result = answer("What is ragops?", passages)
+    assert result.answer.startswith("ragops is a Kubernetes operator that turns one RAGDeployment into")
+    for question in ("Which kind has the quickstart?", "What is gated by ready?", "helm install --namespace"):
+        quote = answer(question, passages).answer
+        assert not any(mark in quote for mark in ("kind:", "\u2502", "helm install", "{name"))
+
+
+@pytest.mark.parametrize(
+    ("line", "prose"),
+    [
+        ("Note: the pads are worn.", True),
+        ("price: 5 crowns; zone: A", True),
+        ("\u8fd9\u662f\u4e00\u53e5\u8bdd\u3002", True),
+        ("    make demo", False),
+        ("apiVersion: ragops.dev/v1alpha1", False),
+        ("- {name: api, type: OrchestrationAPI}", False),
+        ("- name: api", False),
+        ("+-----+ the api", False),
+        ("\u2502 api \u2502", False),
+        ("a -> {[(*)]}", False),
+    ],
+)
+def test_code_configuration_and_drawings_are_no_prose(line: str, prose: bool) -> None:
+    assert is_prose(line) is prose
+
+
+FAULTS = passage(
+    "Faults are recorded by the driver. The code decides what happens:\n"
+    "Code A: the vehicle is towed.\nCode B: the vehicle is exchanged.\n"
+    "The workshop answers by the next morning. It repairs the vehicle.",
+    section="Manual > Faults",
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "quote"),
+    [
+        (
+            "What happens with a fault of code A?",
+            "The code decides what happens: Code A: the vehicle is towed.",
+        ),
+        ("What happens with a fault of code B?", "Code B: the vehicle is exchanged."),
+        (
+            "What happens with faults?",
+            "Faults are recorded by the driver. The code decides what happens: "
+            "Code A: the vehicle is towed. Code B: the vehicle is exchanged.",
+        ),
+    ],
+)
+def test_what_announces_a_list_is_quoted_with_the_list_or_the_item_asked_for(
+    question: str, quote: str
+) -> None:
+    assert answer(question, [FAULTS]).answer == quote
+
+
+def test_what_announces_nothing_is_no_answer() -> None:
+    assert answer("What happens with a fault?", [passage("With a fault, what happens is:")]).answered is False
+
+
+def test_a_question_for_the_cost_is_answered_by_an_amount() -> None:
+    fares = [
+        passage("Day tickets are valid until 03:00. Children under six travel free; the child fare holds."),
+        passage("Whoever cannot show a valid ticket pays an increased fare of 800 crowns."),
+    ]
+    result = answer("What does it cost to travel without a valid ticket?", fares)
+    assert result.answer == fares[1].text
 
 
 def test_terms_are_the_content_words_in_one_form() -> None:

@@ -89,7 +89,7 @@ def test_markdown_sections_tables_lists_and_code(tmp_path: Path) -> None:
         Block("Hello dear reader of this.", section=("Guide",)),
         Block("First", section=("Guide", "Steps")),
         Block("Second", section=("Guide", "Steps")),
-        Block("make all\nmake test", section=("Guide", "Steps")),
+        Block("    make all\n    make test", section=("Guide", "Steps")),
         Block("Name: Box; Size: 5", section=("Data",)),
         Block("Plain HTML", section=("Data",)),
     )
@@ -106,7 +106,7 @@ def test_html_running_text_around_blocks_is_kept(tmp_path: Path) -> None:
         Block("after"),
         Block("one", section=("Part",)),
         Block("inner", section=("Part",)),
-        Block("x = 1\ny = 2", section=("Part",)),
+        Block("    x = 1\n    y = 2", section=("Part",)),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from bs4 import BeautifulSoup
 from bs4.element import NavigableString, PageElement, PreformattedString, Tag
 
-from ragservices.documents.parsing.model import Block, Outline, ParsedDocument, clean, clean_lines, table_text
+from ragservices.documents.parsing.model import Block, Outline, ParsedDocument, clean, code_lines, table_text
 
 # Not part of what the page says.
 _DROPPED = re.compile(
@@ -79,7 +79,7 @@ class _Walker:
         if _HEADING.fullmatch(tag.name):
             self._outline.enter(int(tag.name[1]), clean(tag.get_text()))
         elif tag.name == "pre":
-            self._add(clean_lines(tag.get_text()))
+            self._add(code_lines(tag.get_text()))
         elif tag.name == "table" and not tag.find("table"):  # one with tables inside is layout
             self._table(tag)
         else:

@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from ragservices.documents.parsing.html import html_blocks
-from ragservices.documents.parsing.model import Block, Outline, ParsedDocument, clean, clean_lines, table_text
+from ragservices.documents.parsing.model import Block, Outline, ParsedDocument, clean, code_lines, table_text
 from ragservices.documents.parsing.text import read_text
 
 _FRONT_MATTER = re.compile(r"\A---\r?\n.*?\r?\n(?:---|\.\.\.)\r?\n", re.DOTALL)
@@ -39,7 +39,7 @@ def parse(path: Path, name: str) -> ParsedDocument:
         elif token.type == "inline":
             add(clean(_inline_text(token)))
         elif token.type in ("fence", "code_block"):
-            add(clean_lines(token.content))
+            add(code_lines(token.content))
         elif token.type == "html_block":
             for block in html_blocks(token.content):
                 add(block.text)

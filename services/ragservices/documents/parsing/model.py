@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ragservices.common.sentences import CODE_INDENT
+
 # Control characters that are no white space, halves of surrogate pairs, and characters for private use.
 _DROPPED = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ue000-\uf8ff]")
 
@@ -76,6 +78,12 @@ def clean_lines(text: str) -> str:
     """As `clean`, line by line, for text whose line breaks mean something."""
     lines = (clean(line) for line in text.splitlines())
     return "\n".join(line for line in lines if line)
+
+
+def code_lines(text: str) -> str:
+    """As `clean_lines`, for program code and drawings: indented, as in Markdown, so that a passage still
+    shows what in it is prose."""
+    return "\n".join(f"{CODE_INDENT}{line}" for line in clean_lines(text).splitlines())
 
 
 def table_text(rows: Sequence[Sequence[str]]) -> str:
