@@ -36,9 +36,9 @@ def reference() -> str:
             "The API server refuses an object that breaks one of these, at the field named here. "
             "`ragops plan -f` does so without a cluster, but for forbidden changes.\n",
             *_rule_list(RAGDeployment, ""),
-            "\nTwo things the API server cannot check. They are told by the condition Accepted=False, and nothing is "
-            "changed until they are mended: dependencies that form a cycle, and fields or values marked as not "
-            "implemented above.\n",
+            "\nTwo things the API server cannot check. They are told by the condition Accepted=False, and "
+            "nothing is changed until they are mended: dependencies that form a cycle, and fields or values "
+            "marked as not implemented above.\n",
             "\n## Status\n",
             *_field_table(properties["status"], "status"),
             "",
