@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from ragops.api.names import API_VERSION, KIND, MANAGED_SELECTOR, RAG_LABEL
-from ragops.cluster.client import Cluster
+from ragops.cluster.protocol import Cluster
 from ragops.resources.child import ChildRef, Manifest, is_owned_by, ref_of
 
 Object = Mapping[str, Any]

@@ -1,9 +1,9 @@
-"""Requests to the API server: a small protocol, and its implementation on kubernetes.aio's dynamic client."""
+"""Requests to the API server, by kubernetes.aio's dynamic client: what stands behind the Cluster protocol."""
 
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import aiohttp
 from kubernetes.aio.client import ApiClient
@@ -21,62 +21,16 @@ from ragops.cluster.errors import (
     NotServedError,
     UnavailableError,
 )
+from ragops.cluster.protocol import Object
 from ragops.orchestration.observation import SCALER_MANAGER
 from ragops.resources.child import ChildRef, ref_of
 from ragops.resources.difference import Path
-
-Object = dict[str, Any]
 
 REQUEST_TIMEOUT_SECONDS: Final = 15
 PAGE_SIZE: Final = 500
 """Objects in one answer to a list: its parsing holds up the event loop for some ten milliseconds."""
 REPAIR_MANAGER: Final = "ragops-repair"
 RAG_REF: Final = ChildRef(API_VERSION, KIND, "")
-
-
-class Cluster(Protocol):
-    """What ragops asks of Kubernetes. Every method raises ClusterError."""
-
-    async def list(
-        self, api_version: str, kind: str, namespace: str | None, selector: str | None
-    ) -> tuple[Sequence[Object], str]:
-        """All objects of a kind with the label selector, and the resource version of the list."""
-
-    async def get(self, namespace: str, ref: ChildRef) -> Object:
-        """One object. Raises NotFoundError."""
-
-    async def apply(self, namespace: str, manifest: Mapping[str, Any]) -> Object:
-        """Server-side apply, taking over conflicting fields. Returns the object as stored."""
-
-    async def apply_repaired(
-        self,
-        namespace: str,
-        manifest: Mapping[str, Any],
-        live: Mapping[str, Any],
-        repairs: Mapping[Path, Any],
-    ) -> Object:
-        """An apply over `live`, parts of which are replaced first. Raises InvalidError if it has changed."""
-
-    async def hand_over_replicas(self, namespace: str, ref: ChildRef, replicas: int) -> None:
-        """Makes the scaler a co-owner of spec.replicas at its present value."""
-
-    async def delete(self, namespace: str, ref: ChildRef, uid: str) -> None:
-        """Deletes this very object, its dependents in the background."""
-
-    async def create(self, namespace: str, manifest: Mapping[str, Any]) -> None:
-        """Creates an object. Raises ConflictError where there is one of that name."""
-
-    async def replace(self, namespace: str, manifest: Mapping[str, Any]) -> Object:
-        """Replaces an object of the same resource version. Raises ConflictError where it has changed."""
-
-    async def scale(self, namespace: str, ref: ChildRef, replicas: int) -> None:
-        """Sets the replicas of a workload through /scale."""
-
-    async def apply_status(self, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Object:
-        """Sets the whole status of this very RAGDeployment. Returns the object as stored."""
-
-    async def pod_metrics(self, namespace: str, selector: str) -> Sequence[Object]:
-        """PodMetrics of the resource metrics API."""
 
 
 class KubernetesCluster:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, Protocol
 
-from ragops.cluster.client import Cluster
 from ragops.cluster.errors import ClusterError, ConflictError, NotFoundError, NotLeaderError
+from ragops.cluster.protocol import Cluster
 from ragops.resources.child import ChildRef
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,6 @@ from typing import Any
 from ragops.api.names import common_labels
 from ragops.api.rag import ObjectMeta
 from ragops.cluster.cache import Key, WatchCache
-from ragops.cluster.client import Cluster
 from ragops.cluster.errors import (
     ClusterError,
     ConflictError,
@@ -20,6 +19,7 @@ from ragops.cluster.errors import (
     NotLeaderError,
 )
 from ragops.cluster.lease import Leadership
+from ragops.cluster.protocol import Cluster
 from ragops.orchestration.actions import Apply, CreateCredentials, Delete, Plan, Scale
 from ragops.orchestration.observation import ApplyFailure
 from ragops.resources.child import is_owned_by, owner_reference

@@ -10,8 +10,8 @@ from typing import Final
 
 from ragops.api.names import MANAGED_SELECTOR
 from ragops.cluster.cache import Key
-from ragops.cluster.client import Cluster
 from ragops.cluster.errors import ClusterError
+from ragops.cluster.protocol import Cluster
 from ragops.metrics.resource import PodRequest, readings
 from ragops.scaling.window import Sample, Window
 

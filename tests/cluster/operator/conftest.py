@@ -18,7 +18,7 @@ import yaml
 from ..conftest import ROOT, Cluster
 from .audit import Audit
 from .process import OperatorProcess
-from .space import Space, connect
+from .space import Object, Space, connect
 
 StartOperator = Callable[..., OperatorProcess]
 
@@ -120,7 +120,7 @@ def _grant(cluster: Cluster, namespace: str, name: str) -> None:
         for d in documents
         if d["kind"] in ("ClusterRole", "Role")
     }
-    objects = [{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}]
+    objects: list[Object] = [{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}]
     for role in (("ClusterRole", "ragops"), ("Role", "ragops-leader")):
         subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
         rbac = {"apiVersion": "rbac.authorization.k8s.io/v1"}

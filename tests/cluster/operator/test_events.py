@@ -54,6 +54,7 @@ def test_events_name_their_object(space: Space) -> None:
     event = eventually(
         lambda: next((e for e in space.all_of("Event") if e["reason"] == "Ready"), None), "an Event is there"
     )
+    assert event is not None
     assert event["regarding"] == {
         "apiVersion": "ragops.dev/v1alpha1",
         "kind": "RAGDeployment",

@@ -142,10 +142,13 @@ def test_it_goes_on_when_the_api_server_comes_back(
     space.apply_rag(services("generation"), name="gone")
     space.await_state("retrieval", "Ready")
     space.await_ready("gone")
+    # Frozen, so that it is sure to have no watch open: no event will ever tell of what is deleted now.
+    process.signal(signal.SIGSTOP)
     restart_api_server(cluster, space)
-    # Deleted while no watch is open: no event will ever tell.
     space.delete("Service", "demo-retrieval")
     space.delete("RAGDeployment", "gone")
+    eventually(lambda: space.find("RAGDeployment", "gone") is None, "it is gone")
+    process.signal(signal.SIGCONT)
     eventually(lambda: space.find("Service", "demo-retrieval"), "drift is seen again", 60)
     space.set_ready("generation")
     space.await_ready(timeout=60)
