@@ -5,6 +5,7 @@ last write), and by a full list at the start and from time to time: a missed eve
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from ragops.api.names import API_VERSION, KIND, MANAGED_SELECTOR, RAG_LABEL
@@ -60,6 +61,8 @@ class WatchCache:
 
     def __init__(self) -> None:
         self._objects: dict[Key, dict[ChildRef, Object]] = {}
+        self._gone: set[str] | None = None
+        """Objects that were deleted while a list is under way, by uid: the list may still have them."""
 
     def rags(self) -> Iterator[Key]:
         """All RAGDeployments."""
@@ -81,6 +84,15 @@ class WatchCache:
         """The pods of all its services."""
         return [obj for ref, obj in self._objects.get(key, {}).items() if ref.kind == POD_KIND.kind]
 
+    @contextmanager
+    def listing(self) -> Iterator[None]:
+        """Around requests for lists that are taken in by `replace`."""
+        self._gone = set()
+        try:
+            yield
+        finally:
+            self._gone = None
+
     def put(self, obj: Object) -> Key | None:
         """Takes in an object, unless a newer state of it is known. Returns whom it concerns."""
         key = key_of(obj)
@@ -98,6 +110,8 @@ class WatchCache:
         known = self._objects.get(key, {}).get(ref_of(obj)) if key else None
         if key and known is not None and _same(known, obj):
             self._drop(key, ref_of(obj))
+        if self._gone is not None:
+            self._gone.add(obj["metadata"].get("uid", ""))
         return key
 
     def replace(self, kind: Kind, namespace: str | None, items: Iterable[Object], listed_at: int) -> set[Key]:
@@ -105,7 +119,8 @@ class WatchCache:
 
         Objects newer than the list stay. Returns whom the changes concern.
         """
-        items = list(items)
+        gone = self._gone or ()
+        items = [obj for obj in items if obj["metadata"].get("uid", "") not in gone]
         listed = {(key_of(obj), ref_of(obj)) for obj in items}
         concerned = {key for obj in items if (key := self.put(obj))}
         for key, ref, obj in list(self._all()):
@@ -131,10 +146,11 @@ class WatchCache:
 async def prime(cache: WatchCache, cluster: Cluster, namespaces: Sequence[str]) -> set[Key]:
     """Lists everything watched, in all `namespaces` (empty: cluster-wide). Returns whom it concerns."""
     concerned: set[Key] = set()
-    for namespace in namespaces or (None,):
-        for kind in WATCHED:
-            items, listed_at = await cluster.list(kind.api_version, kind.kind, namespace, kind.selector)
-            concerned |= cache.replace(kind, namespace, items, int(listed_at))
+    with cache.listing():
+        for namespace in namespaces or (None,):
+            for kind in WATCHED:
+                items, listed_at = await cluster.list(kind.api_version, kind.kind, namespace, kind.selector)
+                concerned |= cache.replace(kind, namespace, items, int(listed_at))
     return concerned
 
 

@@ -146,3 +146,15 @@ async def test_priming_lists_every_kind_in_every_namespace() -> None:
     everywhere = Lists(rag())
     await prime(WatchCache(), everywhere, [])  # type: ignore[arg-type]
     assert {namespace for namespace, _, _ in everywhere.asked} == {None}
+
+
+def test_what_is_deleted_while_a_list_is_under_way_does_not_come_back_with_it() -> None:
+    cache = WatchCache()
+    cache.put(child(5))
+    with cache.listing():
+        cache.remove(child(5))
+        cache.replace(DEPLOYMENT, None, [child(5)], 6)
+    assert versions(cache) == {}
+    # The next list is as good as any.
+    cache.replace(DEPLOYMENT, None, [child(5)], 7)
+    assert versions(cache) == {"demo-api": "5"}
