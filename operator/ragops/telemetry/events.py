@@ -93,7 +93,7 @@ def _of_conditions(old: RAGStatus, new: RAGStatus) -> Iterator[Transition]:
         if condition.type is ConditionType.READY and (not previous or previous.status != condition.status):
             if condition.status == "True":
                 yield Transition("Ready", condition.message)
-            elif previous is not None:
+            elif previous is not None and condition.status == "False":  # Unknown: rejected, and told so
                 yield Transition("NotReady", condition.message, warning=True)
 
 
