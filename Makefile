@@ -7,7 +7,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: help demo down test lint unit cluster-tests service-tests e2e images generate lock clean
+.PHONY: help demo down test lint unit cluster-tests service-tests e2e images binaries generate lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,32 +16,35 @@ demo: $(READY) ## a real Kubernetes here, ragops on it, documents in, questions 
 	@$(PY) hack/demo up --cluster $(CLUSTER)
 
 down: ## remove the demo cluster and all traces of it
-	@$(if $(wildcard $(PY)),$(PY),python3) hack/demo down --cluster $(CLUSTER)
+	@$(if $(wildcard $(READY)),$(PY) hack/demo down --cluster $(CLUSTER),python3 hack/cluster down --name demo)
 
 test: $(READY) ## everything that CI runs
-	@$(PY) hack/phases lint unit service-tests cluster-tests e2e
+	@$(PY) hack/phases binaries lint unit service-tests cluster-tests e2e
 
-lint: $(READY) ## style, types, layers, generated files, policy of chart and manifests
+lint: $(READY) binaries ## style, types, layers, generated files, policy of chart and manifests
 	@hack/lint
 
-unit: $(READY) ## pure functions: seconds
+unit: $(READY) binaries ## pure functions: seconds
 	@$(VENV)/bin/pytest tests/unit
 
 service-tests: $(READY) ## the data plane against a real PostgreSQL and the real model
 	@$(VENV)/bin/pytest tests/services
 
-cluster-tests: $(READY) ## the API and the operator against a real control plane with fake pods
+cluster-tests: $(READY) binaries ## the API and the operator against a real control plane with fake pods
 	@$(VENV)/bin/pytest tests/cluster -m "not node"
 
-e2e: $(READY) ## everything on a real kubelet; needs root
+e2e: $(READY) binaries ## everything on a real kubelet; needs root
 	@images/build operator services postgres
 	@$(VENV)/bin/pytest tests/cluster -m node
 	@$(VENV)/bin/pytest tests/e2e
 
+binaries: $(READY) ## Kubernetes and tools from their Go modules, into the cache: once, 15 to 20 minutes
+	@$(PY) hack/cluster binaries >/dev/null
+
 images: ## build all images with docker or buildah
 	@images/build all
 
-generate: $(READY) ## CRD, chart copies, manifests and reference from the models
+generate: $(READY) binaries ## CRD, chart copies, manifests and reference from the models
 	@$(PY) hack/generate
 	@$(PY) hack/policy manifests
 

@@ -106,6 +106,7 @@ def test_status_and_columns(site: Site, ready: datetime) -> None:
     assert {"ServiceStarting", "ServiceReady", "Ready"} <= reasons
 
 
+@pytest.mark.timeout(2 * QUIET_SECONDS)
 def test_no_write_by_the_operator_once_all_is_ready(site: Site, ready: datetime) -> None:
     """Runs last here: the answers above do not concern the operator."""
     begin, end = ready + timedelta(seconds=3), ready + timedelta(seconds=3 + QUIET_SECONDS)
