@@ -42,11 +42,16 @@ def test_up_under_load_and_down_after_it(site: Site) -> None:
     assert lowered_at - raised_at >= timedelta(seconds=COOLDOWN)
     # The metrics API looks back: the quiet window cannot have begun before the load ended.
     assert lowered_at >= calm + timedelta(seconds=STABILITY - 5)
-    events = {e["reason"]: e["note"] for e in site.get(NAMESPACE, "events.events.k8s.io")}
+    events = eventually(lambda: (e := told(site)).get("ScaledDown") and e, 10, "the Event follows its status")
     assert "AboveThreshold: CPU" in events["ScaledUp"]
     assert "is above 70" in events["ScaledUp"]
     assert f"all metrics were low for {STABILITY} s" in events["ScaledDown"]
     site.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def told(site: Site) -> dict[str, str]:
+    """The Events of the namespace: notes by reason."""
+    return {event["reason"]: event["note"] for event in site.get(NAMESPACE, "events.events.k8s.io")}
 
 
 def wanted(site: Site) -> int:

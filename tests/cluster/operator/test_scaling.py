@@ -43,8 +43,8 @@ def test_up_on_load_and_down_after_quiet(space: Space, operator: OperatorProcess
     assert between.total_seconds() >= AUTO["cooldownSeconds"]
     space.await_ready()
     assert space.replicas("generation") == 1
-    reasons = [e["reason"] for e in space.all_of("Event") if e["reason"].startswith("Scaled")]
-    assert sorted(reasons) == ["ScaledDown", "ScaledUp"]
+    # An Event follows the status that it tells of.
+    eventually(lambda: _scaled(space) == ["ScaledDown", "ScaledUp"], "both are told")
     notes = [e["note"] for e in space.all_of("Event") if e["reason"] == "ScaledUp"]
     assert notes == ["generation: to 2, AboveThreshold: CPU 90.0 is above 70"]
 
@@ -53,6 +53,7 @@ def test_up_on_load_and_down_after_quiet(space: Space, operator: OperatorProcess
     passes = _passes(operator)
     audit.assert_no_writes(user(space), QUIET_SECONDS)
     assert _passes(operator) >= passes + 5
+    assert _scaled(space) == ["ScaledDown", "ScaledUp"]
 
 
 def test_a_scaling_that_is_refused_is_not_recorded(
@@ -74,6 +75,10 @@ def test_a_scaling_that_is_refused_is_not_recorded(
     cluster.run(*role, f'--patch=[{{"op": "replace", "path": "{path}", "value": ["patch"]}}]')
     eventually(lambda: space.replicas("generation") == 2, "it is tried again")
     eventually(lambda: space.service("generation")["scaling"].get("lastScaleTime"), "and recorded")
+
+
+def _scaled(space: Space) -> list[str]:
+    return sorted(e["reason"] for e in space.all_of("Event") if e["reason"].startswith("Scaled"))
 
 
 def _is_calm(space: Space) -> bool:
