@@ -13,11 +13,11 @@ from ragops.api.status import RAGStatus, ScalingAction, ServiceState
 from ragops.orchestration.actions import Apply, CreateCredentials, Delete, Plan, Scale
 from ragops.orchestration.conditions import accepted, merge, unfollowed
 from ragops.orchestration.diagnosis import diagnose
-from ragops.orchestration.graph import required, start_order
+from ragops.orchestration.graph import start_order
 from ragops.orchestration.known import Known
 from ragops.orchestration.observation import Observation, workload_view
 from ragops.orchestration.report import report
-from ragops.orchestration.startup import first_start, progress, timeout_at
+from ragops.orchestration.startup import begun, first_start, progress, timeout_at
 from ragops.resources.child import HASH_ANNOTATION, ChildRef, Manifest, ref_of
 from ragops.resources.children import build_children, workload_ref
 from ragops.resources.difference import differs
@@ -36,7 +36,8 @@ def plan(rag: RAGDeployment, seen: Observation, images: Images, now: datetime) -
         (s, child) for s in services if s.progress.started for child in build_children(rag, s.spec, images)
     ]
     applies = () if rag.spec.paused else tuple(_applies(wanted, seen))
-    services = [_restarted(s, {apply.ref for apply in applies if apply.exists}, now) for s in services]
+    changed = {apply.ref for apply in applies if apply.exists}
+    services = [_restarted(s, changed, now.replace(microsecond=0)) for s in services]
     status = report(rag, services, {apply.ref for apply in applies}, decisions, now)
     due = Plan(
         wake_at=_wake_at(services, decisions, now),
@@ -89,7 +90,7 @@ def _restarted(service: Known, changed: Set[ChildRef], now: datetime) -> Known:
     """A service that is changed before it was ever ready, most likely to mend it, begins its start anew."""
     if service.was_ready or service.ref not in changed:
         return service
-    return replace(service, progress=first_start(service.spec, set(required(service.spec)), False, now))
+    return replace(service, progress=begun(now))
 
 
 def _scales(services: Iterable[Known], seen: Observation, now: datetime) -> Iterator[Scale]:

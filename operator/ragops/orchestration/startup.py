@@ -43,6 +43,11 @@ def first_start(spec: ServiceSpec, ready: Set[str], halted: bool, now: datetime)
         return Progress(ServiceState.HALTED, _halted(waiting_for))
     if waiting_for:
         return Progress(ServiceState.WAITING, StartupStatus(waiting_for=waiting_for))
+    return begun(now)
+
+
+def begun(now: datetime) -> Progress:
+    """A service whose start begins now."""
     return Progress(ServiceState.STARTING, StartupStatus(started_at=now))
 
 
