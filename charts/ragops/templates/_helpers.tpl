@@ -51,6 +51,13 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
+{{/* Folder of the decision log; empty where it is no file. */}}
+{{- define "ragops.decisionLogFolder" -}}
+{{- if and .Values.decisionLog.enabled (ne .Values.decisionLog.path "-") -}}
+{{ dir .Values.decisionLog.path }}
+{{- end -}}
+{{- end -}}
+
 {{/* Subject of every binding to the operator. */}}
 {{- define "ragops.subjects" -}}
 - kind: ServiceAccount
@@ -85,6 +92,10 @@ capabilities:
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]
+# Autoscalers of others that scale one of ours: told, and not fought.
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [list, watch]
 # Creates the password of a new vector store. It can read no Secret, not even its own.
 - apiGroups: [""]
   resources: [secrets]
@@ -95,4 +106,9 @@ capabilities:
 - apiGroups: [metrics.k8s.io]
   resources: [pods]
   verbs: [list]
+{{- if eq .Values.metrics.scrape "proxy" }}
+- apiGroups: [""]
+  resources: [pods/proxy]
+  verbs: [get]
+{{- end }}
 {{- end -}}

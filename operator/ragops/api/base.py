@@ -64,6 +64,7 @@ MODEL_NAME: Final = r"^[-a-zA-Z0-9._/]+$"
 HOST_NAME: Final = r"^[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?$"
 HEADER_NAME: Final = r"^[-A-Za-z0-9]+$"
 HTTP_PATH: Final = r"^/[-a-zA-Z0-9._~/]*$"
+METRIC_NAME: Final = r"^[a-zA-Z_:][a-zA-Z0-9_:]*$"
 HTTP_URL: Final = r"^https?://[^\s\"'<>\\{}]+$"
 
 PATTERN_MEANINGS: Final[dict[str, str]] = {
@@ -77,6 +78,7 @@ PATTERN_MEANINGS: Final[dict[str, str]] = {
     HOST_NAME: "a host name such as db.example.com, without scheme and port",
     HEADER_NAME: "letters, digits and '-'",
     HTTP_PATH: "a path such as /readyz: '/' and then letters, digits, '-', '.', '_', '~' or '/'",
+    METRIC_NAME: "the name of a Prometheus metric: letters, digits, '_' and ':', not beginning with a digit",
     HTTP_URL: "a URL that begins with http:// or https://, without spaces, quotes, brackets or backslashes",
 }
 """What a text must be, for people, as the end of "must be ..."."""

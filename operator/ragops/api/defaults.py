@@ -4,9 +4,15 @@ Defaults that do not depend on the type stand in the models; the API server fill
 """
 
 from collections.abc import Iterable
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
-from ragops.api.autoscaling import DEFAULT_THRESHOLDS, AutoscalingSpec, MetricSpec, MetricType
+from ragops.api.autoscaling import (
+    DEFAULT_THRESHOLDS,
+    AutoscalingSpec,
+    MetricSpec,
+    MetricType,
+    ScalingMode,
+)
 from ragops.api.base import ServiceType, nested_model
 from ragops.api.rag import RAGDeployment
 from ragops.api.service import BLOCKS, Dependency, ResourceList, ResourcesSpec, ServiceSpec, StorageSpec
@@ -23,7 +29,25 @@ DEFAULT_DEPENDENCIES: Final[dict[ServiceType, frozenset[ServiceType]]] = {
 """The types of services that a service without `dependsOn` depends on, where such services exist."""
 
 
-DEFAULT_METRICS: Final = (MetricType.CPU, MetricType.MEMORY)
+RESOURCE_METRICS: Final = (MetricType.CPU, MetricType.MEMORY)
+"""The metrics of any container. The others need an endpoint, which only the reference images surely have."""
+
+
+class Pace(NamedTuple):
+    """Default times of a scaling mode, in seconds."""
+
+    cooldown: int
+    up_cooldown: int | None
+    """None: the cooldown, given or not."""
+    stability: int
+
+
+PACE: Final = {
+    ScalingMode.STEP: Pace(300, None, 300),
+    ScalingMode.PROPORTIONAL: Pace(300, 0, 300),
+    ScalingMode.PREDICTIVE: Pace(0, 0, 60),
+    ScalingMode.EXTERNAL: Pace(300, None, 300),
+}
 
 DEFAULT_HEALTH_PATH: Final = "/readyz"
 
@@ -81,7 +105,7 @@ def _resolve_service(service: ServiceSpec, services: Iterable[ServiceSpec]) -> S
         path = _first(service.health.path, DEFAULT_HEALTH_PATH)
         update["health"] = service.health.model_copy(update={"path": path})
     if service.autoscaling is not None:
-        update["autoscaling"] = _resolve_autoscaling(service.autoscaling)
+        update["autoscaling"] = _resolve_autoscaling(service)
     return service.model_copy(update=update)
 
 
@@ -90,14 +114,26 @@ def _default_dependencies(service: ServiceSpec, services: Iterable[ServiceSpec])
     return [Dependency(name=other.name) for other in services if other.type in wanted]
 
 
-def _resolve_autoscaling(given: AutoscalingSpec) -> AutoscalingSpec:
-    metrics = _first(given.metrics, [MetricSpec(type=metric) for metric in DEFAULT_METRICS])
+def _resolve_autoscaling(service: ServiceSpec) -> AutoscalingSpec:
+    given = service.autoscaling
+    assert given is not None, "only called for a service with autoscaling"
+    defaults = PACE[given.mode]
+    cooldown = _first(given.cooldown_seconds, defaults.cooldown)
+    up_cooldown = cooldown if defaults.up_cooldown is None else defaults.up_cooldown
+    metrics = _first(given.metrics, [MetricSpec(type=metric) for metric in _default_metrics(service)])
     return given.model_copy(
         update={
             "metrics": [_resolve_metric(metric) for metric in metrics],
-            "scale_up_cooldown_seconds": _first(given.scale_up_cooldown_seconds, given.cooldown_seconds),
+            "cooldown_seconds": cooldown,
+            "scale_up_cooldown_seconds": _first(given.scale_up_cooldown_seconds, up_cooldown),
+            "stability_seconds": _first(given.stability_seconds, defaults.stability),
         }
     )
+
+
+def _default_metrics(service: ServiceSpec) -> Iterable[MetricType]:
+    has_endpoint = service.image is None and service.type is not ServiceType.VECTOR_STORE
+    return tuple(MetricType) if has_endpoint else RESOURCE_METRICS
 
 
 def _resolve_metric(given: MetricSpec) -> MetricSpec:

@@ -126,6 +126,43 @@ class ScalingInput(StatusModel):
     """Share of the ready pods that were measured."""
 
 
+class ScalingPeak(StatusModel):
+    """The largest demand of a part of the stability window."""
+
+    since: datetime
+    """Begin of the part."""
+    desired: int
+    """Replicas that the metrics asked for at most."""
+
+
+class ScalingChange(StatusModel):
+    """A recent change of replicas, for the rate limits."""
+
+    time: datetime
+    """When it was made."""
+    replicas: int
+    """Replicas before it."""
+
+
+class ForecastStatus(StatusModel):
+    """What mode Predictive expects of the load, and how far that can be trusted."""
+
+    requests_per_second: float
+    """Load to be ready for."""
+    seconds_ahead: int
+    """How far ahead that is: until pods that are ordered now would be ready, and a sample more."""
+    model: str
+    """The model that was best of late: LastValue, Trend or Seasonal."""
+    error_percent: float | None = None
+    """Mean error of that model of late, in per cent of the mean load."""
+    last_value_error_percent: float | None = None
+    """The same for taking the last value as the forecast."""
+    requests_per_second_per_replica: float | None = None
+    """Load that one replica carries at the response time's target, as learned."""
+    capacity_error_percent: float | None = None
+    """Standard error of that."""
+
+
 class ScalingStatus(StatusModel):
     """The last scaling decision; inputs are those of the moment it last changed."""
 
@@ -145,8 +182,12 @@ class ScalingStatus(StatusModel):
     """When replicas were last changed."""
     cooldown_until: datetime | None = None
     """No action before this time."""
-    forecast: float | None = None
-    """Load expected one start-up time ahead. Reserved for a later version."""
+    peaks: Annotated[list[ScalingPeak], Field(max_length=16)] = []
+    """The largest demands since stableSince, in modes Proportional and Predictive."""
+    changes: Annotated[list[ScalingChange], Field(max_length=32)] = []
+    """Changes of replicas within the periods of rateUp and rateDown."""
+    forecast: ForecastStatus | None = None
+    """In mode Predictive: the load that the decision was made for."""
 
 
 class RolloutStatus(StatusModel):

@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 from kubernetes.aio import config
 
+from ragops.cli import simulate
 from ragops.cli.planning import OutputFormat, show_plan
+from ragops.cli.replay import show_replay
 from ragops.cluster.errors import ClusterError
 from ragops.controller.run import run
 from ragops.controller.settings import SettingsError, from_environment
@@ -53,6 +55,26 @@ def plan(
         show_plan(text, output, sys.stdout)
     except ValueError as error:
         raise typer.Exit(_fail(str(error))) from error
+
+
+app.command("simulate")(simulate.command)
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="Decision log of the operator: see RAGOPS_DECISION_LOG.")],
+    service: Annotated[str | None, typer.Option(help="Only services with this name.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One object, for programs.")] = False,
+) -> None:
+    """Decide a recorded run again, and tell whether the same inputs give the same decisions."""
+    try:
+        with file.open(errors="replace") as lines:
+            confirmed = show_replay(lines, service, as_json, sys.stdout)
+    except OSError as error:
+        raise typer.Exit(_fail(f"{file} cannot be read: {error.strerror}")) from error
+    except ValueError as error:
+        raise typer.Exit(_fail(f"{file}: {error}")) from error
+    raise typer.Exit(0 if confirmed else 1)
 
 
 def _fail(message: str) -> int:

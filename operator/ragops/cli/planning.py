@@ -1,6 +1,6 @@
 """`ragops plan`: the children of a RAGDeployment, without a cluster."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import TextIO
 
@@ -29,10 +29,19 @@ DEFAULT_IMAGES = Images(services="ghcr.io/ragops/services:0.1.0", postgres="ghcr
 
 def show_plan(text: str, output: OutputFormat, stream: TextIO) -> None:
     """Prints the plan for the RAGDeployments in a YAML text. Raises ValueError naming each fault."""
-    for document in yaml.safe_load_all(text):
+    for rag in read_all(text):
+        _show(rag, output, stream)
+
+
+def read_all(text: str) -> Iterator[RAGDeployment]:
+    """The RAGDeployments in a YAML text, resolved. Raises ValueError naming each fault of one."""
+    try:
+        documents = list(yaml.safe_load_all(text))
+    except yaml.YAMLError as error:
+        raise ValueError(f"the file is not YAML: {error}") from error
+    for document in documents:
         if isinstance(document, dict) and document.get("kind") == "RAGDeployment":
-            rag = _read(document)
-            _show(rag, output, stream)
+            yield _read(document)
 
 
 def _read(document: dict[str, object]) -> RAGDeployment:

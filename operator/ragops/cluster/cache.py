@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from ragops.api.names import API_VERSION, KIND, MANAGED_SELECTOR, RAG_LABEL
 from ragops.cluster.protocol import Cluster
+from ragops.orchestration.owners import ForeignScaler, foreign_scaler
 from ragops.resources.child import ChildRef, Manifest, is_owned_by, ref_of
 
 Object = Mapping[str, Any]
@@ -41,14 +42,21 @@ CHILD_KINDS: Final = (
     Kind("v1", "Service", MANAGED_SELECTOR),
     Kind("policy/v1", "PodDisruptionBudget", MANAGED_SELECTOR),
 )
-WATCHED: Final = (RAG_KIND, *CHILD_KINDS, POD_KIND)
+SCALER_KIND: Final = Kind("autoscaling/v2", "HorizontalPodAutoscaler", None)
+"""Autoscalers of others. They have no label of ours: the target tells whom they concern."""
+WATCHED: Final = (RAG_KIND, *CHILD_KINDS, POD_KIND, SCALER_KIND)
 
 
 def key_of(obj: Object) -> Key | None:
-    """The RAGDeployment that an object is or belongs to; None for a stranger."""
+    """The RAGDeployment that an object is or belongs to; None for a stranger.
+
+    An HPA is kept under its namespace and no name: it belongs to no RAGDeployment, and may concern any.
+    """
     metadata = obj["metadata"]
     if obj["kind"] == KIND:
         return Key(metadata["namespace"], metadata["name"])
+    if obj["kind"] == SCALER_KIND.kind:
+        return _scalers_key(metadata["namespace"])
     owners = metadata.get("ownerReferences") or ()
     # Pods have other owners; a child whose label was edited is still its owner's.
     owner = next((o["name"] for o in owners if (o["apiVersion"], o["kind"]) == (API_VERSION, KIND)), None)
@@ -84,6 +92,10 @@ class WatchCache:
         """The pods of all its services."""
         return [obj for ref, obj in self._objects.get(key, {}).items() if ref.kind == POD_KIND.kind]
 
+    def scalers(self, namespace: str) -> tuple[ForeignScaler, ...]:
+        """The HPAs of a namespace, in a fixed order."""
+        return tuple(sorted(map(foreign_scaler, self._objects.get(_scalers_key(namespace), {}).values())))
+
     @contextmanager
     def listing(self) -> Iterator[None]:
         """Around requests for lists that are taken in by `replace`."""
@@ -101,7 +113,7 @@ class WatchCache:
         objects = self._objects.setdefault(key, {})
         known = objects.get(ref_of(obj))
         if known is None or not _same(known, obj) or version(obj) >= version(known):
-            objects[ref_of(obj)] = obj
+            objects[ref_of(obj)] = _needed(obj)
         return key
 
     def remove(self, obj: Object) -> Key | None:
@@ -151,7 +163,7 @@ async def prime(cache: WatchCache, cluster: Cluster, namespaces: Sequence[str]) 
             for kind in WATCHED:
                 items, listed_at = await cluster.list(kind.api_version, kind.kind, namespace, kind.selector)
                 concerned |= cache.replace(kind, namespace, items, int(listed_at))
-    return concerned
+    return {key for key in concerned if key.name}
 
 
 def version(obj: Object) -> int:
@@ -161,6 +173,24 @@ def version(obj: Object) -> int:
 
 def _rag_ref(key: Key) -> ChildRef:
     return ChildRef(API_VERSION, KIND, key.name)
+
+
+def _scalers_key(namespace: str) -> Key:
+    return Key(namespace, "")
+
+
+def _needed(obj: Object) -> Object:
+    """What is kept of an object. HPAs are not ours, and large: their identity and their target are enough."""
+    if obj["kind"] != SCALER_KIND.kind:
+        return obj
+    metadata = {
+        field: obj["metadata"][field]
+        for field in ("namespace", "name", "uid", "resourceVersion", "ownerReferences")
+        if field in obj["metadata"]
+    }
+    target = obj["spec"]["scaleTargetRef"]
+    identity = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": metadata}
+    return {**identity, "spec": {"scaleTargetRef": target}}
 
 
 def _same(one: Object, other: Object) -> bool:

@@ -2,13 +2,13 @@
 
 import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import kopf
 
 from ragops.api.names import GROUP, PLURAL, VERSION
-from ragops.cluster.cache import CHILD_KINDS, POD_KIND, Key, WatchCache
+from ragops.cluster.cache import CHILD_KINDS, POD_KIND, SCALER_KIND, Key, WatchCache
 
 RECONNECT_SECONDS = 2
 
@@ -18,6 +18,7 @@ _PLURALS = {
     "Service": "services",
     "PodDisruptionBudget": "poddisruptionbudgets",
     "Pod": "pods",
+    "HorizontalPodAutoscaler": "horizontalpodautoscalers",
 }
 
 
@@ -38,8 +39,7 @@ def registry(
             return
         if event["type"] is None:
             relisted()
-        key = cache.remove(obj) if event["type"] == "DELETED" else cache.put(obj)
-        if key is not None:
+        for key in take_in(cache, event):
             wake(key)
 
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
@@ -47,7 +47,7 @@ def registry(
 
     kopf.on.login(registry=handlers, retries=10)(login)
     kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)(on_event)
-    for kind in (*CHILD_KINDS, POD_KIND):
+    for kind in (*CHILD_KINDS, POD_KIND, SCALER_KIND):
         group, _, version = kind.api_version.rpartition("/")
         kopf.on.event(group, version, _PLURALS[kind.kind], registry=handlers)(on_event)
     return handlers
@@ -66,3 +66,19 @@ def settings() -> kopf.OperatorSettings:
             options.watching.label_selectors[_PLURALS[kind.kind]] = kind.selector
     logging.getLogger("kopf").setLevel(logging.WARNING)
     return options
+
+
+def take_in(cache: WatchCache, event: kopf.RawEvent) -> Iterable[Key]:
+    """Takes an event in. Returns whom it concerns."""
+    obj = event["object"]
+    change = cache.remove if event["type"] == "DELETED" else cache.put
+    if obj["kind"] != SCALER_KIND.kind:
+        key = change(obj)
+        return [] if key is None else [key]
+    # An HPA changes with each of its metrics; of interest is only what it scales, which may be anybody's.
+    namespace = obj["metadata"]["namespace"]
+    before = cache.scalers(namespace)
+    change(obj)
+    if cache.scalers(namespace) == before:
+        return []
+    return [key for key in cache.rags() if key.namespace == namespace]

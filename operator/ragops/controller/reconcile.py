@@ -17,12 +17,14 @@ from ragops.cluster.cache import Key, WatchCache
 from ragops.cluster.errors import ClusterError
 from ragops.controller.execute import Executor
 from ragops.controller.observe import observe, targets
-from ragops.metrics.sampler import Sampler, Target
+from ragops.metrics.sampler import Sampler
+from ragops.metrics.source import Target
 from ragops.orchestration.actions import Plan
 from ragops.orchestration.observation import ApplyFailure
 from ragops.orchestration.plan import plan, reject
 from ragops.orchestration.report import undone
 from ragops.resources.pod import Images
+from ragops.scaling.record import Record
 from ragops.telemetry.events import event_manifest, transitions
 
 logger = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ class Reconciler:
         sampler: Sampler,
         images: Images,
         identity: str,
+        record: Callable[[Record], None] = lambda _: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._cache = cache
@@ -45,6 +48,7 @@ class Reconciler:
         self._sampler = sampler
         self._images = images
         self._identity = identity
+        self._record = record
         self._clock = clock
         self._failures: dict[Key, dict[str, ApplyFailure]] = {}
         self._specs: dict[Key, tuple[tuple[str, int], RAGDeployment | Sequence[Problem]]] = {}
@@ -68,6 +72,8 @@ class Reconciler:
         now = self._clock()
         meta, status = ObjectMeta.model_validate(raw["metadata"]), _status(key, raw)
         todo = self._plan(key, raw, status, now)
+        for record in todo.records:
+            self._record(record)
         told = self._failures.get(key)
         failures = await self._executor.execute(key, meta, todo)
         self._failures[key] = failures

@@ -3,14 +3,15 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 
 import kopf
 from aiohttp import web
 from kubernetes.aio import client, config
 
+from ragops.cluster.access import api_server
 from ragops.cluster.cache import Key, WatchCache, prime
 from ragops.cluster.client import KubernetesCluster
 from ragops.cluster.errors import ClusterError, NotLeaderError, UnavailableError
@@ -20,8 +21,14 @@ from ragops.controller.execute import Executor
 from ragops.controller.queue import WorkQueue
 from ragops.controller.reconcile import Reconciler
 from ragops.controller.server import application
-from ragops.controller.settings import Settings
+from ragops.controller.settings import ScrapeWay, Settings
+from ragops.metrics.endpoint import EndpointSource
+from ragops.metrics.prometheus import PrometheusSource
+from ragops.metrics.resource import ResourceSource
 from ragops.metrics.sampler import TICK_SECONDS, Sampler
+from ragops.metrics.scrape import DirectScraper, ProxyScraper
+from ragops.metrics.source import Source
+from ragops.telemetry.decisions import DecisionLog
 from ragops.telemetry.metrics import LEADER, PASS_SECONDS, PASSES, UNEXPECTED
 
 logger = logging.getLogger(__name__)
@@ -39,8 +46,15 @@ PASS_TIMEOUT_SECONDS = 90
 class Operator:
     """All parts of the operator, wired."""
 
-    def __init__(self, settings: Settings, cluster: KubernetesCluster) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        cluster: KubernetesCluster,
+        sources: Sequence[Source],
+        decisions: DecisionLog | None = None,
+    ) -> None:
         self._settings = settings
+        self._decisions = decisions
         self._cluster = cluster
         self._cache = WatchCache()
         self._queue = WorkQueue()
@@ -53,13 +67,14 @@ class Operator:
         )
         self._leadership: Leadership = self._elector or Alone()
         cluster.fence = self._leadership.check
-        self._sampler = Sampler(cluster, self._queue.add_unless_failing)
+        self._sampler = Sampler(sources, self._queue.add_unless_failing)
         self._reconciler = Reconciler(
             self._cache,
             Executor(cluster, self._cache, self._leadership),
             self._sampler,
             settings.images,
             settings.identity,
+            record=decisions.add if decisions else lambda _: None,
         )
 
     async def run(self) -> None:
@@ -79,6 +94,7 @@ class Operator:
                 for task in (*tasks, watching):
                     task.cancel()
                 await asyncio.gather(*tasks, watching, return_exceptions=True)
+                await self._sampler.close()
 
     def _jobs(self) -> list[Coroutine[None, None, None]]:
         jobs = [self._work() for _ in range(WORKERS)]
@@ -127,9 +143,11 @@ class Operator:
     async def _sample(self) -> None:
         while True:
             if self._leadership.holds:
-                await self._guarded(
-                    "sampler", self._sampler.sample_due(self._reconciler.targets(), datetime.now(UTC))
-                )
+                try:
+                    self._sampler.start_due(self._reconciler.targets(), datetime.now(UTC))
+                except Exception:  # the edge of the sampling loop
+                    logger.exception("unexpected error in the sampler")
+                    UNEXPECTED.labels("sampler").inc()
             await asyncio.sleep(TICK_SECONDS)
 
     async def _work(self) -> None:
@@ -167,18 +185,12 @@ class Operator:
             PASS_SECONDS.observe(time.monotonic() - started)
         return outcome != "failed"
 
-    async def _guarded(self, where: str, job: Awaitable[None]) -> None:
-        """The edge of the sampling loop."""
-        try:
-            await job
-        except Exception:
-            logger.exception("unexpected error in the %s", where)
-            UNEXPECTED.labels(where).inc()
-
     def _leadership_changed(self, leads: bool) -> None:
         LEADER.set(leads)
+        self._sampler.reset(self._leadership.resumed_from)
         if leads:
-            self._sampler.reset(self._leadership.resumed_from)
+            if self._decisions is not None:
+                self._decisions.reset(self._leadership.resumed_from)
             for key in self._cache.rags():
                 self._queue.add(key)
 
@@ -201,12 +213,33 @@ async def _serving(app: web.Application, port: int) -> AsyncIterator[None]:
         await runner.cleanup()
 
 
+@asynccontextmanager
+async def _sources(
+    settings: Settings, cluster: KubernetesCluster, api: client.ApiClient, inside: bool
+) -> AsyncIterator[list[Source]]:
+    """Where samples come from. Pods have addresses that are reached from `inside` the cluster only."""
+    direct = settings.scrape is ScrapeWay.DIRECT or (settings.scrape is ScrapeWay.AUTO and inside)
+    scraper = DirectScraper() if direct else ProxyScraper(api_server(api))
+    prometheus = PrometheusSource(settings.prometheus_url)
+    try:
+        yield [ResourceSource(cluster), EndpointSource(scraper), prometheus]
+    finally:
+        await scraper.close()
+        await prometheus.close()
+
+
 async def run(settings: Settings) -> None:
     """Connects to the API server and runs the operator. Credentials: the pod's, or KUBECONFIG."""
     configuration = client.Configuration()
+    inside = True
     try:
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except config.ConfigException:
+        inside = False
         await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    path, max_bytes = settings.decision_log, settings.decision_log_max_bytes
     async with client.ApiClient(configuration) as api:
-        await Operator(settings, await KubernetesCluster.connect(api)).run()
+        with DecisionLog(path, max_bytes) if path else nullcontext() as decisions:
+            cluster = await KubernetesCluster.connect(api)
+            async with _sources(settings, cluster, api, inside) as sources:
+                await Operator(settings, cluster, sources, decisions).run()

@@ -1,12 +1,28 @@
 """Settings of the operator process, from its environment."""
 
 import os
+import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
 
+from ragops.api.base import HTTP_URL
 from ragops.cluster.lease import Lease
 from ragops.resources.pod import Images
+
+DECISION_LOG_MAX_BYTES: Final = 64 * 2**20
+DECISION_LOG_LEAST_BYTES: Final = 64 * 2**10
+"""A file that is full after a few decisions would be rotated all the time."""
+
+
+class ScrapeWay(StrEnum):
+    """How the operator reaches the pods' metrics."""
+
+    AUTO = "auto"
+    DIRECT = "direct"
+    PROXY = "proxy"
 
 
 class SettingsError(ValueError):
@@ -26,6 +42,14 @@ class Settings:
     port: int
     log_level: str
     log_json: bool
+    decision_log: str | None
+    """File of the decision log, or - for standard output; None: it is off."""
+    decision_log_max_bytes: int
+    """Size at which the file is replaced by a new one; one old file is kept."""
+    scrape: ScrapeWay
+    """How to reach the pods' metrics. Auto: directly in the cluster, through the pod proxy outside."""
+    prometheus_url: str | None
+    """Server for the metrics that have a query."""
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -47,7 +71,11 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         ),
         port=_port(environ),
         log_level=level,
-        log_json=_log_format(environ) == "json",
+        log_json=_choice(environ, "RAGOPS_LOG_FORMAT", ("text", "json")) == "json",
+        scrape=ScrapeWay(_choice(environ, "RAGOPS_SCRAPE", tuple(ScrapeWay))),
+        prometheus_url=_url(environ, "RAGOPS_PROMETHEUS_URL"),
+        decision_log=environ.get("RAGOPS_DECISION_LOG") or None,
+        decision_log_max_bytes=_max_bytes(environ),
     )
 
 
@@ -69,10 +97,19 @@ def _flag(environ: Mapping[str, str], name: str, default: bool) -> bool:
     return text == "true"
 
 
-def _log_format(environ: Mapping[str, str]) -> str:
-    text = environ.get("RAGOPS_LOG_FORMAT", "text")
-    if text not in ("text", "json"):
-        raise SettingsError(f"RAGOPS_LOG_FORMAT is {text!r}: use text or json")
+def _choice(environ: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
+    """One of the choices; the first where there is none."""
+    text = environ.get(name) or choices[0]
+    if text not in choices:
+        raise SettingsError(f"{name} is {text!r}: use {', '.join(choices[:-1])} or {choices[-1]}")
+    return text
+
+
+def _url(environ: Mapping[str, str], name: str) -> str | None:
+    text = environ.get(name) or None
+    if text is not None and not re.fullmatch(HTTP_URL, text):
+        # It may hold a password.
+        raise SettingsError(f"{name} is not a URL: use one such as http://prometheus.monitoring:9090")
     return text
 
 
@@ -80,4 +117,12 @@ def _port(environ: Mapping[str, str]) -> int:
     text = environ.get("RAGOPS_PORT", "8080")
     if not text.isdigit() or int(text) > 65535:
         raise SettingsError(f"RAGOPS_PORT is {text!r}: use a TCP port from 0 (any free one) to 65535")
+    return int(text)
+
+
+def _max_bytes(environ: Mapping[str, str]) -> int:
+    text = environ.get("RAGOPS_DECISION_LOG_MAX_BYTES", str(DECISION_LOG_MAX_BYTES))
+    if not text.isdecimal() or int(text) < DECISION_LOG_LEAST_BYTES:
+        least = DECISION_LOG_LEAST_BYTES
+        raise SettingsError(f"RAGOPS_DECISION_LOG_MAX_BYTES is {text!r}: use a number of bytes from {least}")
     return int(text)

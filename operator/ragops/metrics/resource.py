@@ -3,66 +3,91 @@
 Source: Kubernetes documentation, Resource metrics pipeline.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ragops.api.autoscaling import MetricType
+from ragops.api.names import MANAGED_SELECTOR
+from ragops.cluster.errors import ClusterError, NotServedError
+from ragops.cluster.protocol import Cluster, Object
+from ragops.metrics.pod import RESOURCES, Pod
+from ragops.metrics.source import ANSWER_SECONDS, Measured, Missing, MissingReason, Target
 from ragops.resources.quantity import parse_quantity
-from ragops.scaling.window import Reading, reading
+from ragops.scaling.window import reading
 
 STALE_AFTER: Final = timedelta(seconds=90)
 """Older measurements are missing ones. metrics-server measures every 15 to 60 seconds."""
 
-_RESOURCE: Final = {MetricType.CPU: "cpu", MetricType.MEMORY: "memory"}
+
+class ResourceSource:
+    """CPU and Memory. Services of a namespace that ask at the same time share one list request."""
+
+    name = "resource"
+
+    def __init__(self, cluster: Cluster, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._lists: dict[str, asyncio.Task[Sequence[Object]]] = {}
+
+    async def measure(self, target: Target, pods: Sequence[Pod]) -> Measured:
+        """See Source."""
+        metrics = [metric.type for metric in target.wanted(tuple(RESOURCES))]
+        if not metrics:
+            return Measured()
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                items = await self._list(target.service.key.namespace)
+        except NotServedError as error:
+            return _nothing(metrics, pods, Missing(MissingReason.NOT_CONFIGURED, error.message))
+        except ClusterError as error:
+            why = f"the resource metrics API answers {error.reason}"
+            return _nothing(metrics, pods, Missing(MissingReason.REFUSED, why))
+        except TimeoutError:
+            why = "the resource metrics API does not answer"
+            return _nothing(metrics, pods, Missing(MissingReason.TIMEOUT, why))
+        return measured(items, metrics, pods, self._clock())
+
+    async def _list(self, namespace: str) -> Sequence[Object]:
+        if (task := self._lists.get(namespace)) is None:
+            task = asyncio.create_task(self._cluster.pod_metrics(namespace, MANAGED_SELECTOR))
+            self._lists[namespace] = task
+            task.add_done_callback(lambda _: self._lists.pop(namespace))
+        # One that gives up must not take the list from the others.
+        return await asyncio.shield(task)
 
 
-@dataclass(frozen=True)
-class PodRequest:
-    """A ready pod, and what it requests of each resource (cores, bytes); limits where there is no request."""
-
-    name: str
-    amounts: Mapping[str, float]
-
-
-def pod_request(pod: Mapping[str, Any]) -> PodRequest:
-    """Reads a Pod object. A resource that any container leaves out has no amount for the pod."""
-    containers = pod["spec"]["containers"]
-    amounts = {}
-    for resource in _RESOURCE.values():
-        values = [_amount(container, resource) for container in containers]
-        if None not in values:
-            amounts[resource] = sum(value for value in values if value is not None)
-    return PodRequest(pod["metadata"]["name"], amounts)
-
-
-def readings(
-    items: Iterable[Mapping[str, Any]], pods: Sequence[PodRequest], now: datetime
-) -> dict[MetricType, Reading]:
-    """CPU and Memory over the ready `pods`, from PodMetrics `items`, in per cent of requests."""
+def measured(
+    items: Iterable[Mapping[str, Any]], metrics: Sequence[MetricType], pods: Sequence[Pod], now: datetime
+) -> Measured:
+    """`metrics` over the ready `pods`, from PodMetrics `items`, in per cent of requests."""
     usage = {
         item["metadata"]["name"]: item
         for item in items
         if now - datetime.fromisoformat(item["timestamp"]) <= STALE_AFTER
     }
-    return {
-        metric: reading([_percent(usage.get(pod.name), pod, resource) for pod in pods])
-        for metric, resource in _RESOURCE.items()
-    }
+    readings, missing = {}, {}
+    for metric in metrics:
+        found = [_percent(usage.get(pod.name), pod, metric) for pod in pods]
+        readings[metric] = reading([value if isinstance(value, float) else None for value in found])
+        if whys := [value for value in found if isinstance(value, Missing)]:
+            missing[metric] = whys[0]
+    return Measured(readings, missing=missing)
 
 
-def _percent(item: Mapping[str, Any] | None, pod: PodRequest, resource: str) -> float | None:
-    requested = pod.amounts.get(resource)
-    if item is None or not requested:
-        return None
-    used = sum(float(parse_quantity(container["usage"][resource])) for container in item["containers"])
-    return 100 * used / requested
+def _percent(item: Mapping[str, Any] | None, pod: Pod, metric: MetricType) -> float | Missing:
+    resource = RESOURCES[metric]
+    if not (requested := pod.amounts.get(resource)):
+        what = f"container {pod.unbounded.get(resource, '')} of pod {pod.name}"
+        noun = "CPU" if metric is MetricType.CPU else "memory"
+        return Missing(MissingReason.NO_REQUEST, f"{what} has neither a {noun} request nor a limit")
+    used = [container["usage"].get(resource) for container in item["containers"]] if item else []
+    if not used or None in used:
+        return Missing(MissingReason.STALE, f"the resource metrics API has nothing of late of pod {pod.name}")
+    return 100 * float(sum(parse_quantity(quantity) for quantity in used)) / requested
 
 
-def _amount(container: Mapping[str, Any], resource: str) -> float | None:
-    resources = container.get("resources") or {}
-    for source in ("requests", "limits"):
-        if (text := (resources.get(source) or {}).get(resource)) is not None:
-            return float(parse_quantity(str(text)))
-    return None
+def _nothing(metrics: Iterable[MetricType], pods: Sequence[Pod], why: Missing) -> Measured:
+    none = reading([None] * len(pods))
+    return Measured(dict.fromkeys(metrics, none), missing=dict.fromkeys(metrics, why))

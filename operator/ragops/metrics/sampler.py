@@ -1,90 +1,158 @@
-"""Takes samples at each service's own pace, by one list request per namespace and sample."""
+"""Takes samples of each service at its own pace, from several sources; none waits for another service's."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import time
+import zlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
+from functools import partial
 from typing import Final
 
-from ragops.api.names import MANAGED_SELECTOR
+from ragops.api.autoscaling import MetricType
 from ragops.cluster.cache import Key
-from ragops.cluster.errors import ClusterError
-from ragops.cluster.protocol import Cluster
-from ragops.metrics.resource import PodRequest, readings
+from ragops.metrics.source import PASSING, Measured, ServiceId, Source, Target
 from ragops.scaling.window import Sample, Window
+from ragops.telemetry.metrics import SAMPLE_AGE, SAMPLES, SAMPLES_MISSING, UNEXPECTED
 
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 0.25
 """How late a sample may be: less than the shortest sampling time of one second."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class Target:
-    """A service to be sampled."""
+@dataclass
+class _Service:
+    """What is kept of one service that is sampled."""
 
-    key: Key
-    service: str
-    every: timedelta
-    keep: timedelta
-    pods: Callable[[], Sequence[PodRequest]]
-    """Its ready pods, when they are needed."""
+    window: Window
+    due: datetime
+    task: asyncio.Task[None] | None = None
+    told: Mapping[MetricType, str] = field(default_factory=dict)
+    """What the log was last told to be missing."""
 
 
 class Sampler:
-    """Keeps the windows of all services that are scaled."""
+    """Keeps the windows of all services that are scaled. Not thread-safe: for one event loop."""
 
-    def __init__(self, cluster: Cluster, wake: Callable[[Key], None]) -> None:
-        self._cluster = cluster
+    def __init__(self, sources: Sequence[Source], wake: Callable[[Key], None]) -> None:
+        self._sources = sources
         self._wake = wake
-        self._windows: dict[Key, dict[str, Window]] = {}
-        self._due: dict[tuple[Key, str], datetime] = {}
-        self.resumed_from: datetime | None = None
+        self._services: dict[Key, dict[str, _Service]] = {}
+        self._resumed_from: datetime | None = None
 
     def windows(self, key: Key) -> dict[str, Window]:
-        """The windows of one RAGDeployment, by service."""
-        return self._windows.get(key, {})
+        """The windows of one RAGDeployment, by service, of those that have been sampled."""
+        services = self._services.get(key, {})
+        return {name: service.window for name, service in services.items() if service.window.samples}
 
     def reset(self, resumed_from: datetime | None) -> None:
         """Forgets all samples: this replica has just become the leader."""
-        self._windows.clear()
-        self._due.clear()
-        self.resumed_from = resumed_from
+        for service in self._ids():
+            self._drop(service)
+        self._resumed_from = resumed_from
 
-    async def sample_due(self, targets: Iterable[Target], now: datetime) -> None:
-        """Takes the samples that are due at `now`, of all the services that are scaled."""
-        wanted = {(target.key, target.service): target for target in targets}
-        for gone in self._due.keys() - wanted.keys():
-            del self._due[gone]
-            self._windows.get(gone[0], {}).pop(gone[1], None)
-        for key in self._windows.keys() - {key for key, _ in wanted}:
-            del self._windows[key]
-        due = sorted(
-            (t for identity, t in wanted.items() if self._due.get(identity, now) <= now),
-            key=lambda t: (t.key, t.service),
-        )
-        grouped = [(namespace, list(group)) for namespace, group in groupby(due, lambda t: t.key.namespace)]
+    def start_due(self, targets: Iterable[Target], now: datetime) -> None:
+        """Starts the samples that are due at `now`, of all the services that are scaled.
+
+        Returns at once: a sample ends in its own time, by waking up its RAGDeployment. One that is still
+        under way when the next is due takes that one's place.
+        """
+        wanted = {target.service: target for target in targets}
+        for gone in self._ids() - wanted.keys():
+            self._drop(gone)
+        for target in wanted.values():
+            service = self._service(target.service, now)
+            # A clock that went back must not stop the samples until it is where it was.
+            if not service.due - 2 * target.every < now < service.due and service.task is None:
+                service.due = next_due(now, target)
+                service.task = asyncio.create_task(self._sample(service, target, now))
+                service.task.add_done_callback(partial(_ended, service))
+
+    async def close(self) -> None:
+        """Ends the samples under way."""
+        tasks = [s.task for services in self._services.values() for s in services.values() if s.task]
+        for service in self._ids():
+            self._drop(service)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _sample(self, service: _Service, target: Target, now: datetime) -> None:
+        """One sample, by all sources side by side."""
+        pods = sorted(target.pods(), key=lambda pod: pod.name)
         async with asyncio.TaskGroup() as group:
-            for namespace, members in grouped:
-                group.create_task(self._sample(namespace, members))
+            tasks = {s.name: group.create_task(s.measure(target, pods)) for s in self._sources}
+        answers = {name: task.result() for name, task in tasks.items()}
+        for name, answer in answers.items():
+            for missing in answer.missing.values():
+                SAMPLES_MISSING.labels(name, missing.reason).inc()
+        sample = joined(now, answers.values())
+        service.window = service.window.with_sample(sample, target.keep)
+        _tell(service, target.service, sample)
+        taken = time.time()
+        SAMPLE_AGE.labels(*target.service.labels).set_function(lambda: time.time() - taken)
+        self._wake(target.service.key)
 
-    async def _sample(self, namespace: str, targets: Sequence[Target]) -> None:
-        """One sample of all due services of a namespace. A failed request is a missing sample, no more."""
-        started = datetime.now(UTC)
-        for target in targets:
-            self._due[target.key, target.service] = started + target.every
-        try:
-            items = await self._cluster.pod_metrics(namespace, MANAGED_SELECTOR)
-        except ClusterError as error:
-            logger.warning("no resource metrics for namespace %s: %s", namespace, error)
-            items = ()
-        at = datetime.now(UTC)
-        for target in targets:
-            windows = self._windows.setdefault(target.key, {})
-            window = windows.get(target.service, Window(seen_until=self.resumed_from))
-            sample = Sample(at.replace(microsecond=0), readings(items, target.pods(), at))
-            windows[target.service] = window.with_sample(sample, target.keep)
-        for key in {target.key for target in targets}:
-            self._wake(key)
+    def _service(self, service: ServiceId, now: datetime) -> _Service:
+        services = self._services.setdefault(service.key, {})
+        if service.name not in services:
+            services[service.name] = _Service(Window(seen_until=self._resumed_from), due=now)
+        return services[service.name]
+
+    def _ids(self) -> set[ServiceId]:
+        return {ServiceId(key, name) for key, services in self._services.items() for name in services}
+
+    def _drop(self, service: ServiceId) -> None:
+        services = self._services[service.key]
+        if task := services.pop(service.name).task:
+            task.cancel()
+        if not services:
+            del self._services[service.key]
+        SAMPLE_AGE.remove(*service.labels)
+
+
+def next_due(now: datetime, target: Target) -> datetime:
+    """When to sample after a sample at `now`: at the whole multiples of the sampling time.
+
+    So the services of a namespace ask at the same time, which takes one list request, and a late sample does
+    not delay those after it. Namespaces are spread over the time.
+    """
+    every = target.every
+    start = _EPOCH + timedelta(seconds=zlib.crc32(target.service.key.namespace.encode()))
+    return start + every * ((now + every / 2 - start) // every + 1)
+
+
+def joined(at: datetime, answers: Collection[Measured]) -> Sample:
+    """One sample from the answers of several sources, each with metrics of its own."""
+    return Sample(
+        at=at.replace(microsecond=0),
+        readings={kind: reading for answer in answers for kind, reading in answer.readings.items()},
+        arrivals=next((answer.arrivals for answer in answers if answer.arrivals), None),
+        missing={
+            kind: missing.text
+            for answer in answers
+            for kind, missing in answer.missing.items()
+            if missing.reason not in PASSING
+        },
+    )
+
+
+def _tell(service: _Service, name: ServiceId, sample: Sample) -> None:
+    """Counts the sample, and logs what is missing when that has changed."""
+    readings = sample.readings.values()
+    if all(reading.complete for reading in readings):
+        SAMPLES.labels("complete").inc()
+    else:
+        SAMPLES.labels("partial" if any(reading.measured for reading in readings) else "missing").inc()
+    for metric, why in sample.missing.items():
+        if service.told.get(metric) != why:
+            logger.warning("%s: no value of %s: %s", name, metric, why)
+    service.told = sample.missing
+
+
+def _ended(service: _Service, task: asyncio.Task[None]) -> None:
+    service.task = None
+    if not task.cancelled() and (error := task.exception()):
+        logger.error("unexpected error in a sample", exc_info=error)
+        UNEXPECTED.labels("sampler").inc()

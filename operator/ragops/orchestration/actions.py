@@ -6,6 +6,7 @@ from datetime import datetime
 from ragops.api.status import RAGStatus
 from ragops.resources.child import ChildRef, Manifest, ref_of
 from ragops.scaling.decision import Decision
+from ragops.scaling.record import Record
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Plan:
     applies: tuple[Apply, ...] = ()
     deletes: tuple[Delete, ...] = ()
     scales: tuple[Scale, ...] = ()
+    records: tuple[Record, ...] = ()
+    """All scaling decisions, those to hold among them, with what they were made from."""
     status: RAGStatus | None = None
     """The status to write; None when it is as it should be."""
     wake_at: datetime | None = None

@@ -16,6 +16,8 @@ from ragops.scaling.decision import ScalingReason
 
 _SEVERITY = (HealthState.HEALTHY, HealthState.UNKNOWN, HealthState.DEGRADED, HealthState.UNHEALTHY)
 _MESSAGE_LIMIT = 4096
+_LIMITS = (ScalingReason.OWNED_BY_OTHERS.value, ScalingReason.AT_MAXIMUM.value)
+"""What keeps ragops from scaling a service, the graver first: the condition has room for one reason."""
 
 
 def accepted(problems: Sequence[Problem]) -> Condition:
@@ -114,10 +116,11 @@ def _degraded(services: Sequence[ServiceStatus]) -> Condition:
 
 
 def _limited(services: Sequence[ServiceStatus]) -> Condition:
-    limited = [s for s in services if s.scaling and s.scaling.reason == ScalingReason.AT_MAXIMUM]
+    limited = [(s.name, s.scaling) for s in services if s.scaling and s.scaling.reason in _LIMITS]
     if limited:
-        text = "; ".join(f"{s.name}: {s.scaling.message}" for s in limited if s.scaling)
-        return _condition(ConditionType.SCALING_LIMITED, True, "AtMaximum", text)
+        reason = min((scaling.reason for _, scaling in limited), key=_LIMITS.index)
+        text = "; ".join(f"{name}: {scaling.message}" for name, scaling in limited)
+        return _condition(ConditionType.SCALING_LIMITED, True, reason, text)
     return _condition(ConditionType.SCALING_LIMITED, False, "WithinBounds", "")
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from ragops.api.names import FIELD_MANAGER, SERVICE_LABEL
+from ragops.orchestration.owners import ForeignScaler
 from ragops.resources.child import ChildRef, Manifest
 from ragops.scaling.window import Window
 
@@ -63,6 +64,8 @@ class Observation:
     """Samples by service, of those with autoscaling."""
     failures: Mapping[str, ApplyFailure] = field(default_factory=dict)
     """Failed writes of the last pass, by service."""
+    scalers: tuple[ForeignScaler, ...] = ()
+    """Autoscalers of others in the namespace."""
 
     def pods_of(self, service: str) -> tuple[PodView, ...]:
         """The pods of one service that are not on their way out."""

@@ -16,6 +16,7 @@ from ragops.orchestration.diagnosis import diagnose
 from ragops.orchestration.graph import start_order
 from ragops.orchestration.known import Known
 from ragops.orchestration.observation import Observation, workload_view
+from ragops.orchestration.owners import left_to, owner_of
 from ragops.orchestration.report import report
 from ragops.orchestration.startup import begun, first_start, progress, timeout_at
 from ragops.resources.child import HASH_ANNOTATION, ChildRef, Manifest, ref_of
@@ -23,6 +24,7 @@ from ragops.resources.children import build_children, workload_ref
 from ragops.resources.difference import differs
 from ragops.resources.pod import Images
 from ragops.scaling.decision import Decision, Replicas
+from ragops.scaling.record import Record, Subject
 from ragops.scaling.step import decide
 from ragops.scaling.window import Window
 
@@ -30,8 +32,8 @@ from ragops.scaling.window import Window
 def plan(rag: RAGDeployment, seen: Observation, images: Images, now: datetime) -> Plan:
     """What one pass does. `rag` is resolved and without problems."""
     services = _progress(rag, seen, now.replace(microsecond=0))
-    scales = () if rag.spec.paused else tuple(_scales(services, seen, now))
-    decisions = {scale.service: scale.decision for scale in scales}
+    records = () if rag.spec.paused else tuple(_records(rag, services, seen, now))
+    decisions = {record.subject.service: record.decision for record in records}
     wanted = [
         (s, child) for s in services if s.progress.started for child in build_children(rag, s.spec, images)
     ]
@@ -50,7 +52,8 @@ def plan(rag: RAGDeployment, seen: Observation, images: Images, now: datetime) -
         credentials=tuple(_credentials(rag, services, seen)),
         applies=applies,
         deletes=tuple(_deletes((ref_of(child) for _, child in wanted), seen)),
-        scales=tuple(s for s in scales if s.decision.action is not ScalingAction.HOLD),
+        scales=tuple(_scales(services, decisions)),
+        records=records,
     )
 
 
@@ -93,22 +96,38 @@ def _restarted(service: Known, changed: Set[ChildRef], now: datetime) -> Known:
     return replace(service, progress=begun(now))
 
 
-def _scales(services: Iterable[Known], seen: Observation, now: datetime) -> Iterator[Scale]:
+def _records(
+    rag: RAGDeployment, services: Iterable[Known], seen: Observation, now: datetime
+) -> Iterator[Record]:
     """The decision of every service that we scale."""
     for service in services:
         policy = service.spec.autoscaling
         if policy is None or not service.scaled or service.workload is None:
             continue
-        if not service.was_ready and service.wanted >= policy.min_replicas:
+        owner = owner_of(service.ref, seen.scalers)
+        if owner is None and not service.was_ready and service.wanted >= policy.min_replicas:
             continue  # the start has its own timeout; there is nothing to measure yet
-        decision = decide(
-            policy,
-            Replicas(service.workload.wanted, service.workload.ready),
-            seen.windows.get(service.spec.name, Window()),
-            service.scaling_state(),
-            now,
+        replicas = Replicas(service.wanted, service.ready)
+        window = seen.windows.get(service.spec.name, Window())
+        state = service.scaling_state()
+        yield Record(
+            subject=Subject(rag.metadata.namespace, rag.metadata.name, service.spec.name),
+            at=now,
+            policy=policy,
+            replicas=replicas,
+            window=window,
+            state=state,
+            decision=left_to(owner, service.wanted)
+            if owner
+            else decide(policy, replicas, window, state, now),
         )
-        yield Scale(service.spec.name, service.ref, decision)
+
+
+def _scales(services: Iterable[Known], decisions: Mapping[str, Decision]) -> Iterator[Scale]:
+    for service in services:
+        decision = decisions.get(service.spec.name)
+        if decision is not None and decision.action is not ScalingAction.HOLD:
+            yield Scale(service.spec.name, service.ref, decision)
 
 
 def _credentials(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from ragops.api.status import ScalingAction, ScalingInput
+from ragops.api.status import ForecastStatus, ScalingAction, ScalingChange, ScalingInput, ScalingPeak
 
 
 class ScalingReason(StrEnum):
@@ -13,8 +13,14 @@ class ScalingReason(StrEnum):
     ABOVE_THRESHOLD = "AboveThreshold"
     BELOW_THRESHOLDS = "BelowThresholds"
     WITHIN_THRESHOLDS = "WithinThresholds"
+    ABOVE_TARGET = "AboveTarget"
+    BELOW_TARGET = "BelowTarget"
+    WITHIN_TOLERANCE = "WithinTolerance"
+    PANIC = "Panic"
+    LOAD_EXPECTED = "LoadExpected"
     STABILIZING = "Stabilizing"
     COOLING_DOWN = "CoolingDown"
+    RATE_LIMITED = "RateLimited"
     AT_MAXIMUM = "AtMaximum"
     AT_MINIMUM = "AtMinimum"
     BELOW_MINIMUM = "BelowMinimum"
@@ -22,6 +28,8 @@ class ScalingReason(StrEnum):
     PODS_PENDING = "PodsPending"
     METRICS_MISSING = "MetricsMissing"
     METRICS_PARTIAL = "MetricsPartial"
+    ROLLING_OUT = "RollingOut"
+    OWNED_BY_OTHERS = "OwnedByOthers"
     NOT_STARTED = "NotStarted"
 
 
@@ -31,6 +39,10 @@ class ScalingState:
 
     stable_since: datetime | None = None
     last_scale_time: datetime | None = None
+    peaks: tuple[ScalingPeak, ...] = ()
+    """Largest demands since `stable_since`, oldest first, each larger than all after it."""
+    changes: tuple[ScalingChange, ...] = ()
+    """Recent changes of replicas, oldest first, as far back as the rate limits look."""
 
 
 @dataclass(frozen=True)
@@ -54,3 +66,5 @@ class Decision:
     inputs: tuple[ScalingInput, ...] = ()
     stable_since: datetime | None = None
     cooldown_until: datetime | None = None
+    peaks: tuple[ScalingPeak, ...] = ()
+    forecast: ForecastStatus | None = None

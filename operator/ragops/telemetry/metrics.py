@@ -21,3 +21,21 @@ SCALINGS: Final = Counter(
 UNEXPECTED: Final = Counter(
     "ragops_unexpected_errors_total", "Errors that are faults of ragops itself.", ["where"]
 )
+DECISIONS_DROPPED: Final = Counter(
+    "ragops_decision_log_dropped_total", "Scaling decisions that are missing in the decision log."
+)
+SAMPLES: Final = Counter(
+    "ragops_samples_total",
+    "Samples of services that are scaled, by outcome: complete, partial or missing.",
+    ["outcome"],
+)
+SAMPLES_MISSING: Final = Counter(
+    "ragops_sample_missing_total",
+    "Metrics that a sample has no value of, for some ready pod or for all, by source and reason.",
+    ["source", "reason"],
+)
+SAMPLE_AGE: Final = Gauge(
+    "ragops_sample_age_seconds",
+    "Seconds since the last sample of a service that is scaled.",
+    ["namespace", "rag", "service"],
+)

@@ -33,6 +33,7 @@ _PATHS: Final = {
     "PodDisruptionBudget": ("policy/v1", "poddisruptionbudgets"),
     "Event": ("events.k8s.io/v1", "events"),
     "Lease": ("coordination.k8s.io/v1", "leases"),
+    "HorizontalPodAutoscaler": ("autoscaling/v2", "horizontalpodautoscalers"),
     "PodMetrics": ("metrics.k8s.io/v1beta1", "pods"),
 }
 WORKLOADS: Final = ("Deployment", "StatefulSet")

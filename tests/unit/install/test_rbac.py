@@ -33,6 +33,13 @@ def test_the_operator_writes_only_what_it_makes(arguments: tuple[str, ...]) -> N
     assert granted["secrets."] == {"create"}
 
 
+@pytest.mark.parametrize(("way", "verbs"), [("direct", set()), ("proxy", {"get"})])
+def test_requests_to_pods_through_the_api_are_a_choice(way: str, verbs: set[str]) -> None:
+    rules = _operator_rules(render("--set", f"metrics.scrape={way}"))
+    granted = [rule["verbs"] for rule in rules if "pods/proxy" in rule["resources"]]
+    assert {verb for found in granted for verb in found} == verbs
+
+
 @pytest.mark.parametrize("arguments", [(), NAMESPACED])
 def test_no_rule_has_a_wildcard(arguments: tuple[str, ...]) -> None:
     chart = render(*arguments)

@@ -10,6 +10,7 @@ MISTAKES = {
     "replicas=two": "'/replicas': got string, want integer",
     "replica=3": "additional properties 'replica' not allowed",
     "log.level=loud": "'/log/level': value must be one of 'debug', 'info', 'warning', 'error'",
+    "decisionLog.enabled=true,decisionLog.path=log": "'/decisionLog/path': 'log' does not match",
     "watchNamespaces=team-a": "'/watchNamespaces': got string, want array",
     "watchNamespaces={Team_A}": "'/watchNamespaces/0': 'Team_A' does not match",
     "watchNamespaces={team-a,team-a}": "'/watchNamespaces': items at 0 and 1 are equal",
@@ -18,6 +19,8 @@ MISTAKES = {
     "images.postgres.pullPolicy=Always": "'/images/postgres': additional properties 'pullPolicy' not allowed",
     "resources.limits.cpu=lots": "'/resources/limits/cpu': 'lots' does not match",
     "tolerations[0].efect=NoSchedule": "'/tolerations/0': additional properties 'efect' not allowed",
+    "metrics.scrape=push": "'/metrics/scrape': value must be one of 'direct', 'proxy'",
+    "metrics.prometheus.url=prometheus:9090": "'/metrics/prometheus/url': 'prometheus:9090' does not match",
     "metrics.serviceMonitor.interval=soon": "'/metrics/serviceMonitor/interval': 'soon' does not match",
     "networkPolicy.egress=null": "'/networkPolicy': missing property 'egress'",
 }

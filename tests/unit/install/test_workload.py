@@ -63,6 +63,31 @@ def test_the_operator_is_told_its_namespaces(namespaces: tuple[str, ...], value:
     assert _environment(*arguments)["RAGOPS_WATCH_NAMESPACES"] == value
 
 
+def test_the_operator_is_told_where_metrics_come_from() -> None:
+    assert _environment()["RAGOPS_SCRAPE"] == "direct"
+    assert "RAGOPS_PROMETHEUS_URL" not in _environment()
+    url = "http://prometheus.monitoring:9090"
+    told = _environment("--set", f"metrics.scrape=proxy,metrics.prometheus.url={url}")
+    assert (told["RAGOPS_SCRAPE"], told["RAGOPS_PROMETHEUS_URL"]) == ("proxy", url)
+
+
+def test_the_decision_log_has_a_volume_where_it_is_a_file() -> None:
+    def folders(*arguments: str) -> list[str]:
+        pod = render(*arguments).only("Deployment")["spec"]["template"]["spec"]
+        assert {m["name"] for m in pod["containers"][0]["volumeMounts"]} == {
+            v["name"] for v in pod["volumes"]
+        }
+        return [mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]]
+
+    file = ("--set", "decisionLog.enabled=true,decisionLog.path=/data/log/ragops.jsonl")
+    stdout = ("--set", "decisionLog.enabled=true,decisionLog.path=-")
+    assert folders(*file) == ["/tmp", "/data/log"]
+    assert _environment(*file)["RAGOPS_DECISION_LOG"] == "/data/log/ragops.jsonl"
+    assert folders(*stdout) == folders() == ["/tmp"]
+    assert _environment(*stdout)["RAGOPS_DECISION_LOG"] == "-"
+    assert "RAGOPS_DECISION_LOG" not in _environment()
+
+
 def test_pods_take_turns_also_when_there_is_only_one() -> None:
     assert _environment("--set", "replicas=1")["RAGOPS_LEADER_ELECT"] == "true"
 

@@ -11,6 +11,7 @@ from ragops.api.status import RAGStatus, ServiceStatus
 from ragops.api.validation import parse
 from ragops.orchestration.actions import Plan
 from ragops.orchestration.observation import ApplyFailure, Observation, PodView
+from ragops.orchestration.owners import ForeignScaler
 from ragops.orchestration.plan import plan
 from ragops.resources.child import ChildRef, Manifest, ref_of
 from ragops.resources.pod import Images
@@ -57,11 +58,12 @@ class World:
     pods: list[PodView] = field(default_factory=list)
     windows: dict[str, Window] = field(default_factory=dict)
     failures: dict[str, ApplyFailure] = field(default_factory=dict)
+    scalers: tuple[ForeignScaler, ...] = ()
     last: Plan = field(default_factory=Plan)
 
     def step(self, seconds: float = 1) -> Plan:
         """One pass: the plan is carried out, then time moves on."""
-        seen = Observation(dict(self.children), tuple(self.pods), self.windows, self.failures)
+        seen = Observation(dict(self.children), tuple(self.pods), self.windows, self.failures, self.scalers)
         self.last = plan(self.rag, seen, IMAGES, self.now)
         for apply in self.last.applies:
             self._store(apply.manifest)

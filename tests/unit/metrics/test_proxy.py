@@ -1,0 +1,82 @@
+"""Scrapes through the API server's pod proxy, which a small HTTPS-less server plays here."""
+
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+
+import pytest
+from aiohttp import web
+
+from ragops.cluster.access import ApiServer
+from ragops.metrics.pod import Pod
+from ragops.metrics.scrape import ProxyScraper
+from ragops.metrics.source import MissingReason, SourceError
+
+from .pods import serving
+
+POD = Pod("demo-api-1", "team", "uid-1")
+
+
+@dataclass
+class Api:
+    """An API server that remembers what it was asked."""
+
+    asked: list[tuple[str, str | None]] = field(default_factory=list)
+    status: int = 200
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Any path."""
+        self.asked.append((request.path, request.headers.get("Authorization")))
+        return web.Response(text="x 1\n", status=self.status, headers={"Location": "/api/v1/secrets"})
+
+
+@pytest.fixture
+async def api() -> Api:
+    """The API server."""
+    return Api()
+
+
+@pytest.fixture
+async def scraper(api: Api) -> AsyncIterator[ProxyScraper]:
+    """The scraper under test; its API server has a path of its own, as behind some gateways."""
+
+    async def headers() -> Mapping[str, str]:
+        return {"authorization": "Bearer token"}
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", api.answer)
+    async with serving(app) as port:
+        server = ApiServer(f"http://127.0.0.1:{port}/k8s", ssl.create_default_context(), None, headers)
+        found = ProxyScraper(server)
+        try:
+            yield found
+        finally:
+            await found.close()
+
+
+async def test_through_the_proxy_with_the_operators_credentials(api: Api, scraper: ProxyScraper) -> None:
+    assert await scraper.get(POD, 8000, "/metrics/all") == b"x 1\n"
+    path = "/k8s/api/v1/namespaces/team/pods/demo-api-1:8000/proxy/metrics/all"
+    assert api.asked == [(path, "Bearer token")]
+
+
+@pytest.mark.parametrize("path", ["/../../../../secrets", "/metrics/.."])
+async def test_no_path_leaves_the_pod(api: Api, scraper: ProxyScraper, path: str) -> None:
+    with pytest.raises(SourceError, match="which leaves the pod: remove"):
+        await scraper.get(POD, 8000, path)
+    assert api.asked == []
+
+
+@pytest.mark.parametrize(("status", "told"), [(403, "may not `get` `pods/proxy`"), (503, "status 503")])
+async def test_what_the_api_server_refuses(api: Api, scraper: ProxyScraper, status: int, told: str) -> None:
+    api.status = status
+    with pytest.raises(SourceError, match=told) as refused:
+        await scraper.get(POD, 8000, "/metrics")
+    assert refused.value.missing.reason is MissingReason.REFUSED
+
+
+async def test_a_redirect_of_a_pod_is_not_followed(api: Api, scraper: ProxyScraper) -> None:
+    api.status = 307
+    with pytest.raises(SourceError, match="status 307"):
+        await scraper.get(POD, 8000, "/metrics")
+    assert len(api.asked) == 1
