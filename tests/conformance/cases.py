@@ -230,7 +230,7 @@ def topics() -> list[Topic]:
 
 def schema() -> str:
     """The JSON schema of a topic file."""
-    return json.dumps(Topic.model_json_schema(by_alias=True), indent=2) + "\n"
+    return json.dumps(_on_one_line(Topic.model_json_schema(by_alias=True)), indent=2) + "\n"
 
 
 def _read(path: Path) -> Topic:
@@ -238,6 +238,15 @@ def _read(path: Path) -> Topic:
         return Topic.model_validate(yaml.safe_load(path.read_text()))
     except (ValidationError, yaml.YAMLError) as error:
         raise ValueError(f"{path.name}: {error}") from error
+
+
+def _on_one_line(node: object) -> object:
+    """A JSON value with every text on one line: how docstrings are wrapped plays no part."""
+    if isinstance(node, dict):
+        return {key: _on_one_line(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_on_one_line(value) for value in node]
+    return " ".join(node.split()) if isinstance(node, str) else node
 
 
 if __name__ == "__main__":

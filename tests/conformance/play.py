@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ragops.api.autoscaling import AutoscalingSpec, MetricType
 from ragops.api.status import ScalingAction
-from ragops.scaling.decide import keep, remember
+from ragops.scaling.choice import remember
+from ragops.scaling.decide import observe
 from ragops.scaling.decision import Decision, Replicas, ScalingState
 from ragops.scaling.window import Reading, Sample, Window, reading
 
@@ -24,10 +25,11 @@ remembered beyond it, and the time."""
 
 @dataclass
 class Pods:
-    """The pods of the service: when each of them is ready, the earliest first."""
+    """The pods of the service: when each of them is ready, the earliest first, in seconds that have passed.
+    They do not care what the clock is set to."""
 
     wanted: int
-    ready_at: list[datetime]
+    ready_at: list[float]
 
     @classmethod
     def at_start(cls, start: Start) -> "Pods":
@@ -36,18 +38,15 @@ class Pods:
         pods.set_ready(start.replicas if start.ready is None else start.ready)
         return pods
 
-    def ready(self, now: datetime) -> int:
+    def ready(self, passed: float) -> int:
         """How many are ready."""
-        return sum(at <= now for at in self.ready_at)
+        return sum(at <= passed for at in self.ready_at)
 
     def set_ready(self, ready: int) -> None:
         """So many are ready, the rest never will be. More than are wanted: some are about to go."""
-        never = max(self.wanted - ready, 0)
-        self.ready_at = [datetime.min.replace(tzinfo=UTC)] * ready + [
-            datetime.max.replace(tzinfo=UTC)
-        ] * never
+        self.ready_at = [-math.inf] * ready + [math.inf] * max(self.wanted - ready, 0)
 
-    def scale(self, wanted: int, ready_at: datetime) -> None:
+    def scale(self, wanted: int, ready_at: float) -> None:
         """New pods are ready at a time; of too many, those go first that are ready last."""
         more = wanted - len(self.ready_at)
         self.ready_at = sorted([*self.ready_at, *[ready_at] * more])[:wanted]
@@ -65,6 +64,8 @@ class Play:
     state: ScalingState = field(init=False)
     window: Window = field(init=False)
     now: datetime = START
+    passed: float = 0.0
+    """Seconds since the start, whatever the clock was set to."""
 
     def __post_init__(self) -> None:
         remembered = self.case.start.state
@@ -83,11 +84,13 @@ class Play:
             if step.restart:
                 self.window = Window(seen_until=self.now)
             if step.replicas is not None:
-                self.pods.scale(step.replicas, self.now)
+                self.pods.scale(step.replicas, self.passed)
             if step.ready is not None:
                 self.pods.set_ready(step.ready)
             for turn in range(step.times):
-                self.now = _time_of(step, self.now)
+                now = _time_of(step, self.now)
+                self.passed += max((now - self.now).total_seconds(), 0)
+                self.now = now
                 before = self.pods.wanted
                 decision = self._turn(step, turn)
                 if step.expect is not None and (fault := differs(decision, step.expect)):
@@ -97,17 +100,18 @@ class Play:
 
     def _turn(self, step: Step, turn: int) -> Decision:
         """One sample, one decision, which is carried out and remembered."""
-        ready = self.pods.ready(self.now)
+        ready = self.pods.ready(self.passed)
         sample = sample_of(step, turn, ready, self.now)
         if sample is not None:
-            self.window = self.window.with_sample(sample, keep(self.policy))
+            sample = replace(sample, start_seconds=self.case.start_up_seconds or None)
+            self.window = observe(self.policy, self.window, sample)
         replicas = Replicas(self.pods.wanted, ready)
         decision = self.decide(self.policy, replicas, self.window, self.state, self.now)
         if self.case.frozen and decision.action is not ScalingAction.HOLD:
             return decision
         self.state = remember(decision, replicas, self.state, self.policy, self.now)
         if decision.desired != self.pods.wanted:
-            self.pods.scale(decision.desired, self.now + timedelta(seconds=self.case.start_up_seconds))
+            self.pods.scale(decision.desired, self.passed + self.case.start_up_seconds)
         return decision
 
 

@@ -2,8 +2,8 @@
 
 import time
 
+import pytest
 from tests.cluster.operator.eventually import eventually
-from tests.cluster.operator.process import OperatorProcess
 from tests.cluster.operator.space import Space
 
 from .cases import topics
@@ -14,7 +14,8 @@ TIMEOUT = 150.0
 CASES = [case for topic in topics() for case in topic.cases if case.real_time]
 
 
-def test_the_operator_decides_as_expected(space: Space, operator: OperatorProcess) -> None:
+@pytest.mark.usefixtures("operator")
+def test_the_operator_decides_as_expected(space: Space) -> None:
     performances = [Performance(case) for case in CASES]
     stage = Stage(space, performances)
     stage.set_up()

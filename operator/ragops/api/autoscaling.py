@@ -160,8 +160,8 @@ class AutoscalingSpec(Model):
     """No further action for this long after any action, in both directions. Default: 300, in mode Predictive
     0."""
     scale_up_cooldown_seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
-    """Overrides cooldownSeconds for scaling up. Default: cooldownSeconds, in modes Proportional and Predictive
-    0."""
+    """Overrides cooldownSeconds for scaling up. Default: cooldownSeconds, in modes Proportional and
+    Predictive 0."""
     stability_seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
     """Scaling down needs fewer replicas to be enough for this long, without a gap in the samples. Default:
     300, in mode Predictive 60."""

@@ -136,9 +136,7 @@ class Plot:
         axes[-1].set_xlim(0, scale.at(trace.ticks))
         part.legend(handles=[*_KEY, *reasons.handles()], loc="outside lower center", ncols=6, frameon=False)
 
-    def _draw_marks(
-        self, ax: Axes, changes: Sequence[Change], scale: "_Scale", reasons: "_Reasons"
-    ) -> None:
+    def _draw_marks(self, ax: Axes, changes: Sequence[Change], scale: "_Scale", reasons: "_Reasons") -> None:
         for group in scale.together(changes):
             largest = max(group, key=lambda change: abs(change.after - change.before))
             gid = f"decision-{len(self._tooltips)}"

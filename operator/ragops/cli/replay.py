@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TextIO
 
 from ragops.api.autoscaling import AutoscalingSpec
 from ragops.api.status import ScalingAction
+from ragops.scaling.decide import decide, observe
 from ragops.scaling.decision import ScalingReason
 from ragops.scaling.record import (
     DecisionEntry,
@@ -21,7 +22,6 @@ from ragops.scaling.record import (
     is_entry,
     plain,
 )
-from ragops.scaling.step import decide
 from ragops.scaling.window import Window
 
 
@@ -127,8 +127,8 @@ def _take_in(
         case WindowEntry():
             known.window = entry.window
         case SampleEntry():
-            if known.window is not None:
-                known.window = known.window.with_sample(entry.sample, timedelta(seconds=entry.keep_seconds))
+            if known.window is not None and known.policy is not None:
+                known.window = observe(known.policy, known.window, entry.sample)
         case DecisionEntry():
             found.changes += _changes(known, entry)
             known.desired = entry.decision.desired

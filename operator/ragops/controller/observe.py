@@ -7,12 +7,13 @@ from typing import Final
 
 from ragops.api.autoscaling import AutoscalingSpec, MetricSpec, MetricType, ScalingMode
 from ragops.api.rag import RAGDeployment
+from ragops.api.service import ServiceSpec
 from ragops.cluster.cache import Key, WatchCache
 from ragops.metrics.pod import Pod, read_pod
 from ragops.metrics.source import ServiceId, Target
 from ragops.orchestration.observation import ApplyFailure, Observation, pod_view
 from ragops.resources.pod import port_of
-from ragops.scaling.step import keep
+from ragops.scaling.decide import observe as take_in
 from ragops.scaling.window import Window
 
 
@@ -43,11 +44,11 @@ def targets(cache: WatchCache, key: Key, rag: RAGDeployment) -> Iterator[Target]
         yield Target(
             service=ServiceId(key, service.name),
             every=timedelta(seconds=policy.sample_seconds),
-            keep=keep(policy),
+            observe=partial(take_in, policy),
             metrics=_metrics(policy),
             endpoint=policy.endpoint.model_copy(update={"port": port}),
             arrivals=policy.mode is ScalingMode.PREDICTIVE,
-            pods=partial(_ready_pods, cache, key, service.name),
+            pods=partial(_ready_pods, cache, key, service),
         )
 
 
@@ -63,9 +64,9 @@ def _metrics(policy: AutoscalingSpec) -> tuple[MetricSpec, ...]:
     return (*given, *(MetricSpec(type=metric) for metric in _LEARNED_FROM if metric not in types))
 
 
-def _ready_pods(cache: WatchCache, key: Key, service: str) -> list[Pod]:
+def _ready_pods(cache: WatchCache, key: Key, service: ServiceSpec) -> list[Pod]:
     return [
-        read_pod(pod)
+        read_pod(pod, service.startup.timeout_seconds)
         for pod in cache.pods(key)
-        if (view := pod_view(pod)).service == service and view.ready and not view.terminating
+        if (view := pod_view(pod)).service == service.name and view.ready and not view.terminating
     ]

@@ -9,8 +9,8 @@ from ragops.api.autoscaling import EndpointSpec, MetricSpec, MetricType
 from ragops.metrics.exposition import Exposition
 from ragops.metrics.pod import Pod
 from ragops.metrics.source import ENDPOINT_METRICS, Measured, Missing, MissingReason, Target
-from ragops.metrics.traffic import PLAUSIBLE, Traffic, merged, quantile
-from ragops.scaling.window import Reading, reading
+from ragops.metrics.traffic import Traffic, merged, quantile
+from ragops.scaling.sample import Reading, reading
 
 NOT_ENOUGH_TO_JUDGE: Final = 3
 """Of fewer busy pods nobody can say which one is the exception."""
@@ -124,8 +124,7 @@ def _queue_depth(_: MetricSpec, names: EndpointSpec, answers: Sequence[Answer]) 
         if exposed is None or not exposed.exposes(names.queue_depth):
             depths.append(None)
             continue
-        depth = sum(value for series, value in exposed.values.items() if series.name == names.queue_depth)
-        depths.append(depth if depth <= PLAUSIBLE else None)
+        depths.append(sum(v for series, v in exposed.values.items() if series.name == names.queue_depth))
     return reading(depths)
 
 

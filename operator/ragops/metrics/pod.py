@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from ragops.api.autoscaling import MetricType
@@ -23,13 +24,18 @@ class Pod:
     """Its IP, of either family."""
     restarts: int = 0
     """How often its containers were started again: counters begin anew then."""
+    start_seconds: float | None = None
+    """From its creation until it was ready; None where that took longer than a start may take."""
     amounts: Mapping[str, float] = field(default_factory=dict)
     unbounded: Mapping[str, str] = field(default_factory=dict)
     """By resource that has no amount: the first container with neither a request nor a limit."""
 
 
-def read_pod(obj: Mapping[str, Any]) -> Pod:
-    """Reads a Pod object. A resource that any container leaves out has no amount for the pod."""
+def read_pod(obj: Mapping[str, Any], start_limit: float) -> Pod:
+    """Reads the object of a ready Pod, whose start may take `start_limit` seconds.
+
+    A resource that any container leaves out has no amount for the pod.
+    """
     containers = [*obj["spec"]["containers"], *_sidecars(obj["spec"])]
     amounts, unbounded = {}, {}
     for resource in RESOURCES.values():
@@ -46,9 +52,20 @@ def read_pod(obj: Mapping[str, Any]) -> Pod:
         uid=obj["metadata"].get("uid", ""),
         address=(obj.get("status") or {}).get("podIP"),
         restarts=pod_view(obj).restarts,
+        start_seconds=_start_seconds(obj, start_limit),
         amounts=amounts,
         unbounded=unbounded,
     )
+
+
+def _start_seconds(obj: Mapping[str, Any], limit: float) -> float | None:
+    conditions = (obj.get("status") or {}).get("conditions") or ()
+    ready = next((c.get("lastTransitionTime") for c in conditions if c["type"] == "Ready"), None)
+    created = obj["metadata"].get("creationTimestamp")
+    if ready is None or created is None:
+        return None
+    seconds = (datetime.fromisoformat(ready) - datetime.fromisoformat(created)).total_seconds()
+    return seconds if 0 <= seconds <= limit else None
 
 
 def _sidecars(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -15,8 +15,7 @@ from ragops.api.autoscaling import MetricSpec
 from ragops.metrics.pod import Pod
 from ragops.metrics.scrape import read_at_most
 from ragops.metrics.source import ANSWER_SECONDS, Measured, Missing, MissingReason, SourceError, Target
-from ragops.metrics.traffic import PLAUSIBLE
-from ragops.scaling.window import reading
+from ragops.scaling.sample import MAX_VALUE, reading
 
 MAX_ANSWER_BYTES: Final = 1 << 16
 URL_SETTING: Final = "RAGOPS_PROMETHEUS_URL"
@@ -136,7 +135,7 @@ def value_of(answer: bytes) -> float:
         raise _not_one_value("no series")
     if len(values) > 1:
         raise _not_one_value("more than one series: aggregate them, such as by sum()")
-    if not 0 <= values[0] <= PLAUSIBLE:
+    if not 0 <= values[0] <= MAX_VALUE:
         raise _not_one_value("a value that is no number, too large or below zero")
     return values[0]
 

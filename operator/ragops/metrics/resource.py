@@ -15,7 +15,7 @@ from ragops.cluster.protocol import Cluster, Object
 from ragops.metrics.pod import RESOURCES, Pod
 from ragops.metrics.source import ANSWER_SECONDS, Measured, Missing, MissingReason, Target
 from ragops.resources.quantity import parse_quantity
-from ragops.scaling.window import reading
+from ragops.scaling.sample import reading
 
 STALE_AFTER: Final = timedelta(seconds=90)
 """Older measurements are missing ones. metrics-server measures every 15 to 60 seconds."""

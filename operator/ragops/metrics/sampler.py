@@ -5,15 +5,18 @@ import logging
 import time
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
 from ragops.api.autoscaling import MetricType
 from ragops.cluster.cache import Key
+from ragops.metrics.pod import Pod
 from ragops.metrics.source import PASSING, Measured, ServiceId, Source, Target
-from ragops.scaling.window import Sample, Window
+from ragops.scaling.learning import MAX_STARTS, start_seconds
+from ragops.scaling.sample import Sample
+from ragops.scaling.window import Window
 from ragops.telemetry.metrics import SAMPLE_AGE, SAMPLES, SAMPLES_MISSING, UNEXPECTED
 
 logger = logging.getLogger(__name__)
@@ -30,6 +33,8 @@ class _Service:
     window: Window
     due: datetime
     task: asyncio.Task[None] | None = None
+    starts: dict[str, float] = field(default_factory=dict)
+    """Start-up times in seconds by uid, of the pods that are and of some that were."""
     told: Mapping[MetricType, str] = field(default_factory=dict)
     """What the log was last told to be missing."""
 
@@ -87,8 +92,11 @@ class Sampler:
         for name, answer in answers.items():
             for missing in answer.missing.values():
                 SAMPLES_MISSING.labels(name, missing.reason).inc()
-        sample = joined(now, answers.values())
-        service.window = service.window.with_sample(sample, target.keep)
+        _remember_starts(service.starts, pods)
+        sample = replace(
+            joined(now, answers.values()), start_seconds=start_seconds(list(service.starts.values()))
+        )
+        service.window = target.observe(service.window, sample)
         _tell(service, target.service, sample)
         taken = time.time()
         SAMPLE_AGE.labels(*target.service.labels).set_function(lambda: time.time() - taken)
@@ -136,6 +144,16 @@ def joined(at: datetime, answers: Collection[Measured]) -> Sample:
             if missing.reason not in PASSING
         },
     )
+
+
+def _remember_starts(starts: dict[str, float], pods: Sequence[Pod]) -> None:
+    """The first start of each pod: one that was unready for a while has not been started anew."""
+    for pod in pods:
+        if pod.start_seconds is not None:
+            starts.setdefault(pod.uid, pod.start_seconds)
+    gone = [uid for uid in starts if uid not in {pod.uid for pod in pods}]
+    for uid in gone[:-MAX_STARTS]:
+        del starts[uid]
 
 
 def _tell(service: _Service, name: ServiceId, sample: Sample) -> None:

@@ -16,6 +16,8 @@ from ragops.metrics.source import MissingReason, SourceError
 
 CONNECTIONS: Final = 512
 """Scrapes at a time, of all services: a bound for sockets, far above what answering pods ever need."""
+MAX_PIECES: Final = 4096
+"""Chunks of one answer. Servers send some KiB in each."""
 ACCEPT: Final = "text/plain;version=0.0.4,application/openmetrics-text;version=1.0.0;q=0.5"
 TYPES: Final = ("text/plain", "application/openmetrics-text")
 
@@ -116,11 +118,18 @@ async def _get(
 
 
 async def read_at_most(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """The body, or somewhat more than `limit` bytes of a larger one, whose connection is then closed."""
+    """The body, or somewhat more than `limit` bytes of a larger one, whose connection is then closed.
+
+    Raises SourceError for one in very small pieces, each of which takes time.
+    """
     body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > limit:
+    pieces = 0
+    async for piece, _ in response.content.iter_chunks():
+        body += piece
+        pieces += 1
+        if len(body) > limit or pieces > MAX_PIECES:
             response.close()
             break
+    if pieces > MAX_PIECES:
+        raise SourceError(MissingReason.TOO_LARGE, f"an answer in more than {MAX_PIECES} pieces")
     return bytes(body)

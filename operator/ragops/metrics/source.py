@@ -9,7 +9,8 @@ from typing import Final, NamedTuple, Protocol
 from ragops.api.autoscaling import EndpointSpec, MetricSpec, MetricType
 from ragops.cluster.cache import Key
 from ragops.metrics.pod import Pod
-from ragops.scaling.window import Reading
+from ragops.scaling.sample import Reading, Sample
+from ragops.scaling.window import Window
 
 ANSWER_SECONDS: Final = 5.0
 """Longest wait for any source: a sample without its value is better than none."""
@@ -75,8 +76,8 @@ class Target:
 
     service: ServiceId
     every: timedelta
-    keep: timedelta
-    """How long samples are of use to the decision."""
+    observe: Callable[[Window, Sample], Window]
+    """Takes a sample in."""
     metrics: tuple[MetricSpec, ...]
     endpoint: EndpointSpec
     """With its port filled in."""

@@ -8,13 +8,10 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Final
 
 from ragops.api.autoscaling import EndpointSpec
 from ragops.metrics.exposition import Exposition, Series
-
-PLAUSIBLE: Final = 1e15
-"""Nothing that is measured is larger, or grows by more between two scrapes; sums of larger ones overflow."""
+from ragops.scaling.sample import MAX_VALUE
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ def traffic(before: Scrape, after: Scrape, names: EndpointSpec) -> Traffic | Non
     for series, increase in increases(before.exposed.values, after.exposed.values).items():
         if series.name == names.queue_depth:
             continue
-        if not 0 <= increase <= PLAUSIBLE:
+        if not 0 <= increase <= MAX_VALUE:
             return None
         totals[series.name] += increase
         if series.name == f"{names.request_seconds}_bucket":

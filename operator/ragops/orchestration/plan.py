@@ -23,9 +23,9 @@ from ragops.resources.child import HASH_ANNOTATION, ChildRef, Manifest, ref_of
 from ragops.resources.children import build_children, workload_ref
 from ragops.resources.difference import differs
 from ragops.resources.pod import Images
+from ragops.scaling.decide import decide
 from ragops.scaling.decision import Decision, Replicas
 from ragops.scaling.record import Record, Subject
-from ragops.scaling.step import decide
 from ragops.scaling.window import Window
 
 
@@ -184,5 +184,5 @@ def _wake_at(services: Iterable[Known], decisions: Mapping[str, Decision], now: 
         if decision and decision.cooldown_until:
             moments.append(decision.cooldown_until)
         if decision and policy and decision.stable_since:
-            moments.append(decision.stable_since + timedelta(seconds=policy.stability_seconds))
+            moments.append(decision.stable_since + timedelta(seconds=policy.stability_seconds or 0))
     return min((moment for moment in moments if moment > now), default=None)

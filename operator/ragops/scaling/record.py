@@ -16,14 +16,14 @@ the operator had, so every file can be replayed alone, and nothing that was lost
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal, NamedTuple, NoReturn
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from ragops.api.autoscaling import AutoscalingSpec
+from ragops.scaling.decide import keep
 from ragops.scaling.decision import Decision, Replicas, ScalingState
-from ragops.scaling.step import keep
 from ragops.scaling.window import Sample, Window
 
 
@@ -89,8 +89,6 @@ class SampleEntry(_ServiceEntry):
     """The window takes this sample in."""
 
     sample: Sample
-    keep_seconds: float
-    """How old a sample may be to stay in the window."""
     kind: Literal["sample"] = "sample"
 
 
@@ -197,12 +195,8 @@ class Recorder:
             for sample in new:
                 known = known.with_sample(sample, kept)
             if known == window:
-                return [_addition(subject, sample, kept) for sample in new]
+                return [SampleEntry(sample.at, *subject, sample=sample) for sample in new]
         return [WindowEntry(record.at, *subject, window=window)]
-
-
-def _addition(subject: Subject, sample: Sample, kept: timedelta) -> SampleEntry:
-    return SampleEntry(sample.at, *subject, sample=sample, keep_seconds=kept.total_seconds())
 
 
 def _refuse(constant: str) -> NoReturn:

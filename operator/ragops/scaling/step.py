@@ -1,98 +1,35 @@
-"""The Step policy: one step up on any breach, one step down when all has been quiet for long enough.
+"""The Step mode: one step up on any breach, one step down when all has been quiet for long enough.
 
 Up when ANY metric is above its upper threshold. Down only when ALL have been below their lower thresholds for
 the whole stability window, without a gap in the samples, and the cooldown has passed. Missing metrics never
 scale down; with partial metrics a missing pod counts as idle on the way up, and blocks the way down.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Final
+from collections.abc import Sequence
+from datetime import datetime
 
-from ragops.api.autoscaling import AutoscalingSpec, MetricSpec
-from ragops.api.status import ScalingAction, ScalingInput
+from ragops.api.autoscaling import AutoscalingSpec
+from ragops.scaling.choice import Choice, max_gap, sane
 from ragops.scaling.decision import Decision, Replicas, ScalingReason, ScalingState
-from ragops.scaling.window import Reading, Sample, Window
-
-GAP_SAMPLES: Final = 3
-MIN_GAP_SECONDS: Final = 15
-"""A stability window survives a gap of three samples or 15 seconds, whichever is longer. A hiccup of the
-metrics API is no longer than that, and load that comes and goes within it is below what the API can show."""
-
-
-@dataclass(frozen=True)
-class _Judgement:
-    """One metric against its thresholds."""
-
-    metric: MetricSpec
-    reading: Reading | None
-
-    @property
-    def breached(self) -> bool:
-        """Above the upper threshold even if every missing pod were idle."""
-        floor = self.reading.floor if self.reading else None
-        return self.metric.up_above is not None and floor is not None and floor > self.metric.up_above
-
-    @property
-    def loud(self) -> bool:
-        """Not below the lower threshold, by those pods that were measured."""
-        average = self.reading.average if self.reading else None
-        if self.metric.down_below is None or average is None:
-            return self.breached
-        return average >= self.metric.down_below
-
-    @property
-    def incomplete(self) -> bool:
-        """A ready pod has no value, for a metric that scaling down needs."""
-        return self.metric.down_below is not None and (self.reading is None or not self.reading.complete)
-
-    def suffices(self, replicas: int) -> bool:
-        """The measured load, spread over this many pods, is not above the upper threshold."""
-        limit = self.metric.up_above
-        return self.reading is not None and limit is not None and self.reading.total <= limit * replicas
-
-    def as_input(self) -> ScalingInput:
-        """The metric as status shows it."""
-        reading = self.reading
-        average = reading.average if reading else None
-        return ScalingInput(
-            type=self.metric.type,
-            value=None if average is None else round(average, 1),
-            up_above=self.metric.up_above,
-            down_below=self.metric.down_below,
-            coverage_percent=100 * reading.measured // reading.ready if reading and reading.ready else 0,
-        )
+from ragops.scaling.judgement import Judgement, describe, judge, recent, why_missing
+from ragops.scaling.window import Window
 
 
 def decide(
     policy: AutoscalingSpec, replicas: Replicas, window: Window, state: ScalingState, now: datetime
 ) -> Decision:
     """The Step decision at `now`. `policy` is resolved: metrics and thresholds are filled in."""
-    judged = _judge(policy, _recent(window, policy, now))
-    stable_since = _stable_since(policy, window, state, now)
-    return _Choice(policy, replicas, tuple(judged), state, stable_since, now).make()
-
-
-def keep(policy: AutoscalingSpec) -> timedelta:
-    """How long samples are of use to `decide`: stability itself is remembered in the state."""
-    return max_gap(policy)
-
-
-def max_gap(policy: AutoscalingSpec) -> timedelta:
-    """The longest time between two complete samples that still counts as without a gap."""
-    return timedelta(seconds=max(GAP_SAMPLES * policy.sample_seconds, MIN_GAP_SECONDS))
-
-
-def _recent(window: Window, policy: AutoscalingSpec, now: datetime) -> Sample | None:
-    """The last sample, unless it is too old to say anything about now."""
-    last = window.samples[-1] if window.samples else None
-    return last if last is not None and now - last.at <= max_gap(policy) else None
-
-
-def _judge(policy: AutoscalingSpec, sample: Sample | None) -> list[_Judgement]:
-    readings = sample.readings if sample else {}
-    return [_Judgement(metric, readings.get(metric.type)) for metric in policy.metrics or ()]
+    state = sane(state, now)
+    judged = judge(policy, recent(window, policy, now))
+    choice = Choice(
+        policy,
+        replicas,
+        state,
+        now,
+        inputs=tuple(j.as_input() for j in judged),
+        stable_since=_stable_since(policy, window, state, now),
+    )
+    return choice.outside_bounds() or _within_bounds(choice, judged)
 
 
 def _stable_since(
@@ -109,7 +46,7 @@ def _stable_since(
     for sample in window.samples:
         if state.last_scale_time is not None and sample.at <= state.last_scale_time:
             continue  # the next step down needs a stability window of its own
-        judged = _judge(policy, sample)
+        judged = judge(policy, sample)
         if any(j.loud for j in judged):
             since = None
         elif any(j.incomplete for j in judged):
@@ -120,112 +57,47 @@ def _stable_since(
     return since if seen is not None and now - seen <= gap else None
 
 
-@dataclass(frozen=True)
-class _Choice:
-    """One decision in the making."""
-
-    policy: AutoscalingSpec
-    replicas: Replicas
-    judged: tuple[_Judgement, ...]
-    state: ScalingState
-    stable_since: datetime | None
-    now: datetime
-
-    def make(self) -> Decision:
-        """Bounds first, then breaches, then the way down."""
-        wanted, policy = self.replicas.wanted, self.policy
-        if wanted < policy.min_replicas:
-            return self._act(
-                policy.min_replicas, ScalingReason.BELOW_MINIMUM, f"minReplicas is {policy.min_replicas}"
-            )
-        if wanted > policy.max_replicas:
-            return self._act(
-                policy.max_replicas, ScalingReason.ABOVE_MAXIMUM, f"maxReplicas is {policy.max_replicas}"
-            )
-        breached = [j for j in self.judged if j.breached]
-        if breached:
-            return self._up(breached)
-        if all(j.reading is None or not j.reading.measured for j in self.judged):
-            return self._hold(ScalingReason.METRICS_MISSING, "no metrics; replicas stay as they are")
-        if wanted <= policy.min_replicas:
-            # Stability would be of no use, and a load that wobbles here must not be written to status.
-            calm = replace(self, stable_since=None)
-            return calm._hold(ScalingReason.AT_MINIMUM, f"no metric is high; minReplicas is {wanted}")
-        if missing := [j.metric.type for j in self.judged if j.incomplete]:
-            text = f"no value of {', '.join(missing)} for some ready pod; no scaling down"
-            return self._hold(ScalingReason.METRICS_PARTIAL, text)
-        if self.stable_since is not None:
-            return self._down(self.stable_since)
-        return self._hold(
-            ScalingReason.WITHIN_THRESHOLDS, "no metric is above its upper threshold, not all are below"
-        )
-
-    def _up(self, breached: Sequence[_Judgement]) -> Decision:
-        why = _describe(breached)
-        wanted = self.replicas.wanted
-        if wanted >= self.policy.max_replicas:
-            return self._hold(
-                ScalingReason.AT_MAXIMUM, f"{why}; maxReplicas {self.policy.max_replicas} is reached"
-            )
-        pending = wanted - self.replicas.ready
-        if pending > 0 and all(j.suffices(wanted) for j in breached):
-            return self._hold(ScalingReason.PODS_PENDING, f"{why}; {pending} more pods are on their way")
-        until = self._cooldown_until(self.policy.scale_up_cooldown_seconds or 0)
-        if until is not None:
-            return self._hold(ScalingReason.COOLING_DOWN, f"{why}; cooldown", until)
-        desired = min(wanted + self.policy.step, self.policy.max_replicas)
-        return self._act(desired, ScalingReason.ABOVE_THRESHOLD, why)
-
-    def _down(self, since: datetime) -> Decision:
-        ripe = since + timedelta(seconds=self.policy.stability_seconds)
-        if self.now < ripe:
-            seconds = self.policy.stability_seconds
-            return self._hold(ScalingReason.STABILIZING, f"all metrics must stay low for {seconds} s")
-        until = self._cooldown_until(self.policy.cooldown_seconds)
-        if until is not None:
-            return self._hold(ScalingReason.COOLING_DOWN, "all metrics are low; cooldown", until)
-        desired = max(self.replicas.wanted - self.policy.step, self.policy.min_replicas)
-        seconds = self.policy.stability_seconds
-        return self._act(desired, ScalingReason.BELOW_THRESHOLDS, f"all metrics were low for {seconds} s")
-
-    def _cooldown_until(self, seconds: int) -> datetime | None:
-        """The end of the cooldown, if it lies ahead."""
-        last = self.state.last_scale_time
-        if last is None:
-            return None
-        until = last + timedelta(seconds=seconds)
-        return until if self.now < until else None
-
-    def _hold(self, reason: ScalingReason, message: str, until: datetime | None = None) -> Decision:
-        return Decision(
-            desired=self.replicas.wanted,
-            action=ScalingAction.HOLD,
-            reason=reason,
-            message=message,
-            inputs=self._inputs(),
-            stable_since=self.stable_since,
-            cooldown_until=until or self._cooldown_until(self.policy.cooldown_seconds),
-        )
-
-    def _act(self, desired: int, reason: ScalingReason, message: str) -> Decision:
-        """A change of replicas; stability begins anew after it."""
-        up = desired > self.replicas.wanted
-        return Decision(
-            desired=desired,
-            action=ScalingAction.UP if up else ScalingAction.DOWN,
-            reason=reason,
-            message=message,
-            inputs=self._inputs(),
-            stable_since=None,
-            cooldown_until=self.now + timedelta(seconds=self.policy.cooldown_seconds),
-        )
-
-    def _inputs(self) -> tuple[ScalingInput, ...]:
-        return tuple(j.as_input() for j in self.judged)
-
-
-def _describe(breached: Iterable[_Judgement]) -> str:
-    """For example: CPU 93.4 is above 70."""
-    return ", ".join(
-        f"{j.metric.type} {j.reading.average:.1f} is above {j.metric.up_above}" for j in breached if j.reading
+def _within_bounds(choice: Choice, judged: Sequence[Judgement]) -> Decision:
+    """Breaches first, then the way down."""
+    policy, wanted = choice.policy, choice.replicas.wanted
+    breached = [j for j in judged if j.breached]
+    if breached:
+        return _up(choice, breached)
+    if not any(j.measured for j in judged):
+        why = why_missing(judged)
+        return choice.hold(ScalingReason.METRICS_MISSING, f"no value of {why}; replicas stay as they are")
+    if wanted <= policy.min_replicas:
+        text = f"no metric is high; minReplicas is {wanted}"
+        return choice.calm_forgotten().hold(ScalingReason.AT_MINIMUM, text)
+    if any(j.incomplete for j in judged):
+        text = f"no value of {why_missing(judged)} for some ready pod; no scaling down"
+        return choice.hold(ScalingReason.METRICS_PARTIAL, text)
+    if choice.stable_since is not None:
+        return _down(choice, choice.stable_since)
+    return choice.hold(
+        ScalingReason.WITHIN_THRESHOLDS, "no metric is above its upper threshold, not all are below"
     )
+
+
+def _up(choice: Choice, breached: Sequence[Judgement]) -> Decision:
+    why, policy = describe(breached), choice.policy
+    wanted = choice.replicas.wanted
+    if wanted >= policy.max_replicas:
+        return choice.hold(ScalingReason.AT_MAXIMUM, f"{why}; maxReplicas {policy.max_replicas} is reached")
+    pending = wanted - choice.replicas.ready
+    if pending > 0 and all(j.suffices(wanted) for j in breached):
+        return choice.hold(ScalingReason.PODS_PENDING, f"{why}; {pending} more pods are on their way")
+    if (until := choice.up_cooldown()) is not None:
+        return choice.hold(ScalingReason.COOLING_DOWN, f"{why}; cooldown", until)
+    desired = min(wanted + policy.step, policy.max_replicas)
+    return choice.act(desired, ScalingReason.ABOVE_THRESHOLD, why)
+
+
+def _down(choice: Choice, since: datetime) -> Decision:
+    policy, seconds = choice.policy, choice.policy.stability_seconds
+    if choice.now < choice.ripe_at(since):
+        return choice.hold(ScalingReason.STABILIZING, f"all metrics must stay low for {seconds} s")
+    if (until := choice.down_cooldown()) is not None:
+        return choice.hold(ScalingReason.COOLING_DOWN, "all metrics are low; cooldown", until)
+    desired = max(choice.replicas.wanted - policy.step, policy.min_replicas)
+    return choice.act(desired, ScalingReason.BELOW_THRESHOLDS, f"all metrics were low for {seconds} s")

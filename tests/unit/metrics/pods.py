@@ -32,7 +32,15 @@ class Pods:
     def pod(self, number: int, restarts: int = 0) -> Pod:
         """The pod of a number."""
         address = f"127.0.1.{number}"
-        return Pod(f"pod-{number}", "default", f"uid-{number}", address, restarts, {"cpu": 1.0})
+        return Pod(
+            f"pod-{number}",
+            "default",
+            f"uid-{number}",
+            address,
+            restarts,
+            start_seconds=number,
+            amounts={"cpu": 1.0},
+        )
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Plays the pod whose address was asked."""
@@ -97,7 +105,7 @@ def target(
     return Target(
         service=ServiceId(key, service),
         every=timedelta(seconds=every),
-        keep=timedelta(minutes=5),
+        observe=lambda window, sample: window.with_sample(sample, timedelta(minutes=5)),
         metrics=metrics,
         endpoint=EndpointSpec(port=port),
         arrivals=arrivals,

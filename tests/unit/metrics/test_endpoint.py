@@ -10,7 +10,7 @@ from ragops.metrics.endpoint import RECENT_SAMPLES, EndpointSource
 from ragops.metrics.pod import Pod
 from ragops.metrics.scrape import DirectScraper
 from ragops.metrics.source import Measured, MissingReason
-from ragops.scaling.window import Reading
+from ragops.scaling.sample import Reading
 
 from .pods import Pods, exposition, metric, playing, target
 

@@ -75,6 +75,7 @@ def test_a_metric_without_series_is_exposed() -> None:
         'app_total{a="1",a="2"} 1',
         'app_total{ ="x"} 1',
         "app_total{}}} 1",
+        "app_total{,\t={,} 1",
     ],
 )
 def test_a_wanted_line_that_cannot_be_read(line: str) -> None:

@@ -50,6 +50,21 @@ def endless(piece: bytes, pause: float = 0) -> Handler:
     return answer
 
 
+def chunked(pieces: bytes) -> Handler:
+    """Sends these chunks again and again."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        transport = request.transport
+        assert transport is not None
+        transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while not transport.is_closing():
+            transport.write(pieces)
+            await asyncio.sleep(0.01)
+        return web.Response()
+
+    return answer
+
+
 def fixed(body: bytes = b"ragservices_queue_depth 5\n", status: int = 200, **headers: str) -> Handler:
     """Sends this."""
 
@@ -66,6 +81,7 @@ def series(number: int) -> bytes:
 
 HOSTILE: dict[str, tuple[Callable[[], Handler], MissingReason]] = {
     "endless": (lambda: endless(b"x" * 65536), MissingReason.TOO_LARGE),
+    "tiny pieces": (lambda: chunked(b"1\r\n\n\r\n" * 10_000), MissingReason.TOO_LARGE),
     "trickle": (lambda: endless(b"\n", pause=0.01), MissingReason.TIMEOUT),
     "redirect": (lambda: fixed(status=302, Location="http://127.0.1.1/metrics"), MissingReason.REFUSED),
     "failing": (lambda: fixed(status=500), MissingReason.REFUSED),

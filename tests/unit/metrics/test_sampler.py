@@ -1,7 +1,8 @@
 """Samples at each service's pace, of several sources, none of which waits for another service's."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,10 +13,12 @@ from ragops.cluster.cache import Key
 from ragops.cluster.errors import NotServedError
 from ragops.cluster.protocol import Object
 from ragops.metrics.endpoint import EndpointSource
+from ragops.metrics.pod import Pod
 from ragops.metrics.resource import ResourceSource
 from ragops.metrics.sampler import Sampler, next_due
 from ragops.metrics.scrape import DirectScraper
 from ragops.metrics.source import Target
+from ragops.scaling.learning import MAX_STARTS
 from ragops.scaling.window import Window
 
 from .pods import KEY, Pods, exposition, metric, playing, target
@@ -148,6 +151,21 @@ def test_samples_keep_to_a_grid(late: float, every: int) -> None:
         assert again - first == wanted.every
 
 
+async def test_start_up_times_are_those_of_nine_of_ten_pods(sampled: Sampled) -> None:
+    async def start_seconds(pods: Iterable[Pod], at: float) -> float | None:
+        await sampled.take(target(pods, CPU), at=at)
+        return sampled.window().samples[-1].start_seconds
+
+    pods = [sampled.pods.pod(seconds) for seconds in range(1, 11)]
+    assert await start_seconds([], 0) is None
+    assert await start_seconds(pods, 2) == 9
+    assert await start_seconds(pods[:1], 4) == 9, "of pods that are gone too"
+    unready_for_a_while = replace(pods[0], start_seconds=500)
+    assert await start_seconds([unready_for_a_while], 6) == 9
+    others = [replace(pods[0], uid=f"new-{i}", start_seconds=3) for i in range(MAX_STARTS)]
+    assert await start_seconds(others, 8) == 3, "the newest count"
+
+
 async def test_a_clock_that_went_back_does_not_stop_the_samples(sampled: Sampled) -> None:
     wanted = target([], CPU)
     await sampled.take(wanted)
@@ -185,6 +203,17 @@ async def test_what_is_gone_is_forgotten(sampled: Sampled) -> None:
     sampled.sampler.start_due([target([], CPU)], NOW)
     assert (age("gone"), age() is None) == (None, False)
     assert sampled.sampler.windows(KEY).keys() == {"api"}
+
+
+async def test_a_service_that_goes_during_its_sample_takes_nothing_from_the_others(sampled: Sampled) -> None:
+    sampled.metrics.answering.clear()
+    sampled.sampler.start_due([target([], CPU, service="gone"), target([], CPU)], NOW)
+    await eventually(lambda: sampled.metrics.asked == ["default"])
+    sampled.sampler.start_due([target([], CPU)], NOW)
+    sampled.metrics.answering.set()
+    await eventually(lambda: bool(sampled.window().samples))
+    assert sampled.woken == [KEY]
+    assert age("gone") is None
 
 
 async def test_a_new_leader_begins_anew_where_the_last_one_ended(sampled: Sampled) -> None:

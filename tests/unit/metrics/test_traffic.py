@@ -58,10 +58,11 @@ def test_all_series_of_a_name_count() -> None:
 
 
 def test_the_parts_of_a_histogram_begin_anew_together() -> None:
-    before = {series("seconds_count"): 100, series("seconds_sum"): 1.0}
-    found = between(before, {series("seconds_count"): 10, series("seconds_sum"): 50.0})
+    bucket = series("seconds_bucket", le="+Inf")
+    before = {series("seconds_count"): 100, series("seconds_sum"): 1.0, bucket: 5}
+    found = between(before, {series("seconds_count"): 10, series("seconds_sum"): 50.0, bucket: 10})
     assert found is not None
-    assert (found.timed, found.busy) == (10, 50.0)
+    assert (found.timed, found.busy, found.buckets) == (10, 50.0, {math.inf: 10})
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1.0, 1e300])
@@ -131,5 +132,6 @@ def test_buckets_without_a_percentile(buckets: dict[float, float]) -> None:
 
 
 def test_pods_with_different_bounds_are_merged() -> None:
-    both = merged([{0.1: 10.0, math.inf: 10.0}, {0.2: 10.0, math.inf: 10.0}])
-    assert quantile(0.9, both) == pytest.approx(0.2)
+    both = merged([{0.1: 10.0, 0.4: 10.0, math.inf: 10.0}, {0.2: 5.0, 0.4: 5.0, math.inf: 5.0}])
+    # At 0.2 there are at least the 10 of 0.1, though only one pod counts there.
+    assert quantile(0.8, both) == pytest.approx(0.2 + 0.2 * 2 / 5)

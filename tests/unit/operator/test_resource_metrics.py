@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from ragops.api.autoscaling import MetricType
-from ragops.metrics.pod import Pod, read_pod
+from ragops.metrics import pod as pods
+from ragops.metrics.pod import Pod
 from ragops.metrics.resource import STALE_AFTER, measured
 from ragops.metrics.source import Measured, MissingReason
 
@@ -99,6 +100,21 @@ def pod_of(*resources: Json, sidecars: tuple[Json, ...] = ()) -> Json:
         "spec": {"containers": containers, "initContainers": list(sidecars)},
         "status": {"podIP": "10.0.0.1", "containerStatuses": [{"restartCount": 2}, {"restartCount": 1}]},
     }
+
+
+def read_pod(obj: Json) -> Pod:
+    return pods.read_pod(obj, start_limit=600)
+
+
+@pytest.mark.parametrize(("ready", "seconds"), [("00:00:42", 42), ("00:10:01", None), ("00:00:00", 0)])
+def test_the_start_of_a_pod_unless_it_is_the_end_of_a_later_trouble(ready: str, seconds: int | None) -> None:
+    obj = pod_of({})
+    obj["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
+    obj["status"]["conditions"] = [
+        {"type": "Ready", "status": "True", "lastTransitionTime": f"2026-01-01T{ready}Z"}
+    ]
+    assert read_pod(obj).start_seconds == seconds
+    assert read_pod(pod_of({})).start_seconds is None
 
 
 def test_identity_of_a_pod() -> None:

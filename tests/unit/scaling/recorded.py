@@ -10,7 +10,7 @@ from ragops.api.autoscaling import AutoscalingSpec, MetricType
 from ragops.api.status import ScalingAction
 from ragops.scaling.decision import Replicas, ScalingState
 from ragops.scaling.record import Record, Subject
-from ragops.scaling.step import decide, keep
+from ragops.scaling.decide import decide, keep
 from ragops.scaling.window import Sample, Window, reading
 
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)

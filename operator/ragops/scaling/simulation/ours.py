@@ -9,9 +9,11 @@ from ragops.api.autoscaling import AutoscalingSpec, MetricType
 from ragops.api.defaults import resolve
 from ragops.api.problems import InvalidRAG, Problem
 from ragops.api.validation import parse, problems
+from ragops.scaling.choice import remember
+from ragops.scaling.decide import decide, observe
 from ragops.scaling.decision import Replicas, ScalingState
+from ragops.scaling.learning import start_seconds
 from ragops.scaling.simulation.model import Observation, Order, View
-from ragops.scaling.step import decide, keep
 from ragops.scaling.window import Reading, Sample, Window
 
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -67,11 +69,10 @@ class Ours:
         """The operator's decision on the samples until now."""
         now = START + timedelta(seconds=view.now)
         if view.samples:
-            self._window = self._window.with_sample(self._sample(view, now), keep(self._spec))
+            self._window = observe(self._spec, self._window, self._sample(view, now))
         replicas = Replicas(view.replicas, len(view.ready))
         decision = decide(self._spec, replicas, self._window, self._state, now)
-        acted = decision.desired != replicas.wanted
-        self._state = ScalingState(decision.stable_since, now if acted else self._state.last_scale_time)
+        self._state = remember(decision, replicas, self._state, self._spec, now)
         return Order(decision.desired, decision.reason, decision.message)
 
     def _sample(self, view: View, now: datetime) -> Sample:
@@ -85,7 +86,12 @@ class Ours:
             readings[MetricType.CPU] = _each(100 * delayed.utilisation, ready)
         if self._memory is not None:
             readings[MetricType.MEMORY] = _each(self._memory, ready)
-        return Sample(now, readings, Reading(last.arrival_rate, ready, ready))
+        return Sample(
+            now,
+            readings,
+            arrivals=Reading(last.arrival_rate, ready, ready),
+            start_seconds=start_seconds(view.started),
+        )
 
 
 def _readings(last: Observation, ready: int) -> dict[MetricType, Reading]:

@@ -1,0 +1,170 @@
+"""What one replica carries, learned from what was observed.
+
+Model: a replica is a processor-sharing queue. At utilisation u a request that takes s seconds alone takes
+s / (1 - u) (Kleinrock, Queueing Systems II, 1976, chapter 4), and u = arrivals / (replicas * c) with c the
+requests a second of a fully busy replica. A load that varies inside a sample with the relative variance v has
+the mean response time s / (1 - u) * (1 + v * u / (1 - u)^2) (second order in v), by which v is learned.
+"""
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from ragops.api.autoscaling import MetricType
+from ragops.scaling.sample import Sample
+
+MEMORY_SECONDS: Final = 6000.0
+"""How long an observation counts: the weight falls to 1/e in this time."""
+MAX_UTILISATION: Final = 0.9
+"""Busier samples have a queue, or are about to: they tell of the queue, not of the capacity."""
+MIN_UTILISATION: Final = 0.02
+MAX_WAIT: Final = 0.25
+"""Waiting items per request a second of throughput, in seconds: with more a sample counts as overloaded."""
+MAX_VARIANCE: Final = 1.0
+ENOUGH_SAMPLES: Final = 2
+_PRIOR_SPREAD: Final = 0.5
+"""Weight of the assumption that load is even inside a sample, in squares of the regressor."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Decayed sums of a pair of variables, for a straight line through them."""
+
+    count: float = 0.0
+    x: float = 0.0
+    y: float = 0.0
+    xx: float = 0.0
+    xy: float = 0.0
+    yy: float = 0.0
+
+    def plus(self, x: float, y: float, decay: float) -> "Moments":
+        """With one more pair; the earlier ones count less by `decay`."""
+        return Moments(
+            self.count * decay + 1,
+            self.x * decay + x,
+            self.y * decay + y,
+            self.xx * decay + x * x,
+            self.xy * decay + x * y,
+            self.yy * decay + y * y,
+        )
+
+    @property
+    def ratio(self) -> float:
+        """Slope of the line through the origin, by least squares."""
+        return self.xy / self.xx if self.xx else 0.0
+
+    @property
+    def ratio_error(self) -> float:
+        """Standard error of `ratio`."""
+        if self.count <= 1 or not self.xx:
+            return math.inf
+        residual = max(0.0, self.yy - self.xy**2 / self.xx)
+        return math.sqrt(residual / (self.count - 1) / self.xx)
+
+    def line(self, prior: float) -> tuple[float, float]:
+        """Intercept and slope by ridge regression; the slope is not negative."""
+        if not self.count:
+            return 0.0, 0.0
+        mean_x, mean_y = self.x / self.count, self.y / self.count
+        spread = self.xx - self.count * mean_x**2
+        together = self.xy - self.count * mean_x * mean_y
+        slope = max(0.0, together / (spread + prior))
+        return mean_y - slope * mean_x, slope
+
+
+@dataclass(frozen=True)
+class _Traffic:
+    """What of a sample the capacity is learned from."""
+
+    arrivals: float
+    ready: int
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What has been learned of a replica."""
+
+    at_once: Moments = field(default_factory=Moments)
+    """Busy replicas (x) and arrivals a second (y) of the same sample."""
+    delayed: Moments = field(default_factory=Moments)
+    """The same with the arrivals of the sample before: the resource metrics API is late by about that."""
+    response: Moments = field(default_factory=Moments)
+    """u / (1 - u)^2 (x) and response time * (1 - u) in seconds (y)."""
+    previous: _Traffic | None = None
+    """The sample before, if it was not overloaded."""
+
+    @property
+    def _best(self) -> Moments:
+        pair = (self.at_once, self.delayed)
+        if min(m.count for m in pair) < ENOUGH_SAMPLES + 1:
+            return min((m for m in pair if m.count), key=lambda m: m.ratio, default=self.at_once)
+        return min(pair, key=lambda m: m.ratio_error)
+
+    @property
+    def known(self) -> bool:
+        """Enough was seen to go by it."""
+        return self._best.count >= ENOUGH_SAMPLES - 0.5 and self._best.ratio > 0
+
+    @property
+    def full(self) -> float:
+        """Requests a second of a replica that uses all of its CPU request."""
+        return self._best.ratio
+
+    @property
+    def error(self) -> float:
+        """Standard error of `full`, as a share of it; infinite while there are too few samples."""
+        return self._best.ratio_error / self.full if self.full else math.inf
+
+    @property
+    def service_seconds(self) -> float | None:
+        """Response time of a request that is alone; None while it is unknown."""
+        intercept, _ = self.response.line(_PRIOR_SPREAD)
+        return intercept if self.response.count >= ENOUGH_SAMPLES - 0.5 and intercept > 0 else None
+
+    @property
+    def variance(self) -> float:
+        """Relative variance of the load inside a sample."""
+        intercept, slope = self.response.line(_PRIOR_SPREAD)
+        return min(slope / intercept, MAX_VARIANCE) if intercept > 0 else 0.0
+
+    def after(self, sample: Sample, seconds: float) -> "Capacity":
+        """With one more sample, `seconds` after the one before."""
+        traffic, decay = _traffic(sample), math.exp(-seconds / MEMORY_SECONDS)
+        learned = replace(self, previous=traffic)
+        busy = _busy(sample)
+        if busy is not None:
+            if traffic is not None and busy <= MAX_UTILISATION * traffic.ready:
+                learned = replace(learned, at_once=self.at_once.plus(busy, traffic.arrivals, decay))
+            if self.previous is not None and busy <= MAX_UTILISATION * self.previous.ready:
+                learned = replace(learned, delayed=self.delayed.plus(busy, self.previous.arrivals, decay))
+        return learned._with_response(sample, traffic, decay)
+
+    def _with_response(self, sample: Sample, traffic: _Traffic | None, decay: float) -> "Capacity":
+        reading = sample.readings.get(MetricType.RESPONSE_TIME)
+        average = reading.average if reading else None
+        if traffic is None or not average or not self.known:
+            return self
+        used = traffic.arrivals / (traffic.ready * self.full)
+        if not MIN_UTILISATION <= used <= MAX_UTILISATION:
+            return self
+        idle = 1 - used
+        return replace(self, response=self.response.plus(used / idle**2, average / 1000 * idle, decay))
+
+
+def _traffic(sample: Sample) -> _Traffic | None:
+    """Arrivals and ready pods, unless a queue shows that more arrived than was served."""
+    arrivals = sample.arrivals
+    if arrivals is None or not arrivals.complete or arrivals.average is None:
+        return None
+    total = arrivals.average * arrivals.ready
+    queue = sample.readings.get(MetricType.QUEUE_DEPTH)
+    waiting = (queue.average or 0.0) * queue.ready if queue else 0.0
+    errors = sample.readings.get(MetricType.ERROR_RATE)
+    failing = errors is not None and (errors.average or 0.0) > 1
+    return None if waiting > MAX_WAIT * total or failing or not total else _Traffic(total, arrivals.ready)
+
+
+def _busy(sample: Sample) -> float | None:
+    """CPU in use, in units of one replica's request."""
+    cpu = sample.readings.get(MetricType.CPU)
+    return cpu.average * cpu.ready / 100 if cpu and cpu.complete and cpu.average is not None else None

@@ -1,0 +1,187 @@
+"""The Predictive mode: replicas for the load that is expected when pods that are ordered now will be ready.
+
+A replica is worth having as long as it is expected to save more late requests than targetViolationPercent of
+those that it can serve (the newsvendor's critical ratio; Arrow, Harris, Marschak, Optimal Inventory Policy,
+1951). With too few replicas all requests are late, not only those that are too many: the queue makes them so.
+The head-room is therefore what the forecast's own errors make it, more for a load that is hard to foresee.
+
+Until a replica's capacity is known the mode is Proportional. Memory, and any metric that stays above its
+target for longer than a start-up although all pods are ready, asks for replicas as in Proportional: the
+forecast knows only of the load.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+
+from ragops.api.autoscaling import DEFAULT_THRESHOLDS, AutoscalingSpec, MetricType
+from ragops.api.status import ForecastStatus
+from ragops.scaling import proportional
+from ragops.scaling.choice import Choice, max_gap, sane
+from ragops.scaling.decision import Decision, Replicas, ScalingReason, ScalingState
+from ragops.scaling.forecast import Distribution, Forecast
+from ragops.scaling.judgement import Judgement, describe, judge, recent
+from ragops.scaling.learning import Learned
+from ragops.scaling.points import SLOTS
+from ragops.scaling.tracking import Asked, Demand, calm, follow
+from ragops.scaling.window import Window
+
+MIN_UTILISATION: Final = 0.3
+MAX_UTILISATION: Final = 0.95
+STEADINESS: Final = 1.4
+"""A replica must be worth so much more to be ordered, and so much less to be removed: what is ordered is paid
+for while it starts, and what is removed may have to be ordered again."""
+_NODES: Final = np.array([-math.sqrt(3), 0.0, math.sqrt(3)])
+_WEIGHTS: Final = np.array([1 / 6, 2 / 3, 1 / 6])
+"""Gauss-Hermite quadrature of a normal variable, for the load inside a sample."""
+
+
+PATIENCE: Final = (MetricType.RESPONSE_TIME, MetricType.QUEUE_DEPTH, MetricType.ERROR_RATE)
+"""Metrics that must not stay above their targets, whatever the forecast holds to be enough."""
+
+
+def decide(
+    policy: AutoscalingSpec, replicas: Replicas, window: Window, state: ScalingState, now: datetime
+) -> Decision:
+    """The Predictive decision at `now`. `policy` is resolved: metrics and thresholds are filled in."""
+    learned = window.learned
+    if learned is None or learned.forecast is None or not learned.capacity.known:
+        return proportional.decide(policy, replicas, window, state, now)
+    state = sane(state, now)
+    sample = recent(window, policy, now)
+    judged = judge(policy, sample)
+    fresh = sample is not None and abs(now.timestamp() - learned.at) <= max_gap(policy).total_seconds()
+    complete = fresh and not any(j.incomplete for j in judged)
+    need = _need(policy, learned, learned.forecast, judged)
+    asked = [Asked(sample.at, need.least, complete)] if sample is not None and fresh else []
+    before = window.samples[-2].at if len(window.samples) > 1 else window.seen_until
+    quiet = calm(asked, replicas.wanted, policy, before, state, now)
+    choice = Choice(
+        policy,
+        replicas,
+        state,
+        now,
+        tuple(j.as_input() for j in judged),
+        quiet.since,
+        quiet.peaks,
+        need.forecast if fresh else None,
+    )
+    if (outside := choice.outside_bounds()) is not None:
+        return outside
+    if not fresh:
+        return choice.hold(ScalingReason.METRICS_MISSING, "no arrivals are known; replicas stay as they are")
+    return follow(choice, _demand(choice, need, judged, window, learned), complete)
+
+
+@dataclass(frozen=True)
+class _Need:
+    """Replicas for the expected load."""
+
+    most: int
+    """With fewer more are ordered."""
+    least: int
+    """With more some are removed."""
+    why: str
+    forecast: ForecastStatus
+
+
+def _need(
+    policy: AutoscalingSpec, learned: Learned, forecast: Forecast, judged: Sequence[Judgement]
+) -> _Need:
+    capacity, last = learned.capacity, SLOTS - 1
+    each = capacity.full * _utilisation(policy, capacity.service_seconds)
+    loads = [_spread(forecast.distribution(slot), capacity.variance) for slot in range(SLOTS)]
+    most = _worthwhile(loads[last], each, policy, 1 / STEADINESS)
+    queue = next((j.reading for j in judged if j.metric.type is MetricType.QUEUE_DEPTH and j.measured), None)
+    waiting = (queue.average or 0.0) * queue.ready if queue else 0.0
+    if waiting:
+        drained = forecast.points.last + waiting / learned.start_seconds
+        most = max(most, min(math.ceil(drained / each), policy.max_replicas))
+    least = max(most, *(_worthwhile(load, each, policy, STEADINESS) for load in loads))
+    expected = float(loads[last].loads @ loads[last].weights)
+    status = forecast.status(expected, forecast.leads[last] * policy.sample_seconds)
+    error = capacity.error
+    status = status.model_copy(
+        update={
+            "requests_per_second_per_replica": round(each, 2),
+            "capacity_error_percent": round(100 * error, 1) if math.isfinite(error) else None,
+        }
+    )
+    why = (
+        f"{expected:.1f} requests/s are expected in {status.seconds_ahead} s by {status.model}, "
+        f"one replica carries {each:.1f}"
+    )
+    return _Need(most, least, why, status)
+
+
+def _utilisation(policy: AutoscalingSpec, service_seconds: float | None) -> float:
+    """The utilisation at which the response time reaches its target: s / (1 - u) = target."""
+    limits = {metric.type: metric.up_above for metric in policy.metrics or ()}
+    target, cpu = limits.get(MetricType.RESPONSE_TIME), limits.get(MetricType.CPU)
+    if target is None or service_seconds is None:
+        return (cpu or DEFAULT_THRESHOLDS[MetricType.CPU].up_above) / 100
+    return min(max(1 - 1000 * service_seconds / target, MIN_UTILISATION), MAX_UTILISATION)
+
+
+def _spread(expected: Distribution, variance: float) -> Distribution:
+    """The load of a moment in place of the mean over a sample."""
+    factors = np.maximum(1 + math.sqrt(variance) * _NODES, 0.0)
+    return Distribution(
+        (factors[:, None] * expected.loads).ravel(), (_WEIGHTS[:, None] * expected.weights).ravel()
+    )
+
+
+def _worthwhile(expected: Distribution, each: float, policy: AutoscalingSpec, worth: float) -> int:
+    """The number of replicas, within the bounds, of the least cost: replicas, and requests that are late.
+
+    `each`: requests a second that one carries. `worth`: how much a late request counts, relative to policy.
+    """
+    highest = policy.max_replicas
+    needed = np.minimum(np.ceil(expected.loads / each - 1e-9), highest + 1).astype(np.intp)
+    late_by_need = np.bincount(needed, weights=expected.weights * expected.loads, minlength=highest + 2)
+    late = late_by_need[::-1].cumsum()[::-1]  # late[n]: requests a second that need n replicas or more
+    count = np.arange(policy.min_replicas, highest + 1)
+    price = policy.target_violation_percent / 100 * each / worth
+    return int(count[np.argmin(count + late[count + 1] / price)])
+
+
+def _demand(
+    choice: Choice, need: _Need, judged: Sequence[Judgement], window: Window, learned: Learned
+) -> Demand:
+    """What the forecast needs, or what a metric asks for that knows better."""
+    policy, replicas, wanted = choice.policy, choice.replicas, choice.replicas.wanted
+    if need.most > wanted:
+        demand = Demand(need.most, need.why, ScalingReason.LOAD_EXPECTED)
+    else:
+        demand = Demand(min(need.least, wanted), need.why)
+    memory = [j for j in judged if j.metric.type is MetricType.MEMORY]
+    asked = proportional.largest(memory, policy, replicas)
+    if asked is not None and asked[0] > demand.replicas:
+        demand = Demand(asked[0], proportional.why(asked[1], asked[0]))
+    if demand.replicas <= wanted and (stuck := _stuck(choice, window, learned)):
+        demand = Demand(wanted + policy.step, f"{describe(stuck)} in spite of the forecast")
+    return demand
+
+
+def _stuck(choice: Choice, window: Window, learned: Learned) -> list[Judgement]:
+    """The metrics that stay above their targets although all replicas have been ready for a while."""
+    state, replicas = choice.state, choice.replicas
+    settled = timedelta(seconds=learned.start_seconds) + max_gap(choice.policy)
+    if replicas.ready < replicas.wanted:
+        return []
+    if state.last_scale_time is not None and choice.now - state.last_scale_time < settled:
+        return []
+    seen = [judge(choice.policy, sample) for sample in window.samples]
+    return [
+        newest
+        for newest, *_ in zip(*reversed(seen), strict=True)
+        if newest.metric.type in PATIENCE and all(_same(newest, judged).breached for judged in seen)
+    ]
+
+
+def _same(judgement: Judgement, judged: Sequence[Judgement]) -> Judgement:
+    return next(j for j in judged if j.metric.type is judgement.metric.type)

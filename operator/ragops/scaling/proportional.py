@@ -1,0 +1,69 @@
+"""The Proportional mode: as many replicas as bring the metrics to their targets; the largest demand wins."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ragops.api.autoscaling import AutoscalingSpec
+from ragops.scaling.choice import Choice, sane
+from ragops.scaling.decision import Decision, Replicas, ScalingReason, ScalingState
+from ragops.scaling.judgement import Judgement, describe, judge, recent, why_missing
+from ragops.scaling.sample import Sample
+from ragops.scaling.tracking import Asked, Demand, calm, follow
+from ragops.scaling.window import Window
+
+
+def decide(
+    policy: AutoscalingSpec, replicas: Replicas, window: Window, state: ScalingState, now: datetime
+) -> Decision:
+    """The Proportional decision at `now`. `policy` is resolved: metrics and thresholds are filled in."""
+    state = sane(state, now)
+    judged = judge(policy, recent(window, policy, now))
+    asked = [_asked(policy, replicas, sample) for sample in window.samples]
+    quiet = calm(asked, replicas.wanted, policy, window.seen_until, state, now)
+    choice = Choice(
+        policy, replicas, state, now, tuple(j.as_input() for j in judged), quiet.since, quiet.peaks
+    )
+    return choice.outside_bounds() or _within_bounds(choice, judged)
+
+
+def largest(
+    judged: Sequence[Judgement], policy: AutoscalingSpec, replicas: Replicas
+) -> tuple[int, Judgement] | None:
+    """The largest demand of all metrics, and whose it is; None where no metric can tell."""
+    demands = [(demand, j) for j in judged if (demand := j.demand(policy, replicas)) is not None]
+    return max(demands, key=lambda pair: pair[0], default=None)
+
+
+def _asked(policy: AutoscalingSpec, replicas: Replicas, sample: Sample) -> Asked:
+    judged = judge(policy, sample)
+    demand = largest(judged, policy, replicas)
+    complete = demand is not None and not any(j.incomplete for j in judged)
+    return Asked(sample.at, demand[0] if demand else 0, complete)
+
+
+def _within_bounds(choice: Choice, judged: Sequence[Judgement]) -> Decision:
+    wanted = choice.replicas.wanted
+    found = largest(judged, choice.policy, choice.replicas)
+    if not any(j.measured for j in judged):
+        text = f"no value of {why_missing(judged)}; replicas stay as they are"
+        return choice.hold(ScalingReason.METRICS_MISSING, text)
+    if found is None:
+        return choice.hold(ScalingReason.WITHIN_TOLERANCE, "no metric asks for a change")
+    replicas, strongest = found
+    complete = not any(j.incomplete for j in judged)
+    if replicas <= wanted and not complete and wanted > choice.policy.min_replicas:
+        text = f"no value of {why_missing(judged)} for some ready pod; no scaling down"
+        return choice.hold(ScalingReason.METRICS_PARTIAL, text)
+    pending = wanted - choice.replicas.ready
+    if replicas == wanted and pending > 0 and (high := [j for j in judged if j.breached]):
+        return choice.hold(
+            ScalingReason.PODS_PENDING, f"{describe(high)}; {pending} more pods are on their way"
+        )
+    return follow(choice, Demand(replicas, why(strongest, replicas)), complete)
+
+
+def why(judgement: Judgement, replicas: int) -> str:
+    """For example: CPU 93.4 at a target of 70 asks for 5."""
+    average = judgement.reading.average if judgement.reading else None
+    value = "" if average is None else f" {average:.1f}"
+    return f"{judgement.metric.type}{value} at a target of {judgement.metric.up_above} asks for {replicas}"
