@@ -164,7 +164,7 @@ class AutoscalingSpec(Model):
     Predictive 0."""
     stability_seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
     """Scaling down needs fewer replicas to be enough for this long, without a gap in the samples. Default:
-    300, in mode Predictive 60."""
+    300, in mode Predictive 15."""
     sample_seconds: Annotated[int, Field(ge=1, le=300)] = 15
     """Seconds between two samples, and between two decisions."""
     metrics: Annotated[list[MetricSpec] | None, Field(min_length=1, max_length=5), ListMap("type")] = None

@@ -45,7 +45,7 @@ class Pace(NamedTuple):
 PACE: Final = {
     ScalingMode.STEP: Pace(300, None, 300),
     ScalingMode.PROPORTIONAL: Pace(300, 0, 300),
-    ScalingMode.PREDICTIVE: Pace(0, 0, 60),
+    ScalingMode.PREDICTIVE: Pace(0, 0, 15),
     ScalingMode.EXTERNAL: Pace(300, None, 300),
 }
 

@@ -26,7 +26,7 @@ EXPERTS: Final = len(Model) * len(MEMORIES)
 DENSITY_SECONDS: Final = 30_000.0
 SCORE_SECONDS: Final = 1500.0
 ERROR_SECONDS: Final = 3600.0
-OFFSET: Final = 0.3
+OFFSET: Final = 1.0
 """Share of the mean load that is added before logarithms of errors are taken."""
 BINS: Final = 121
 REACH: Final = 6.0

@@ -21,7 +21,7 @@ TINY: Final = 1e-6
 """Requests a second that are as good as none."""
 
 MEAN_SECONDS: Final = 7500.0
-SLOW_SECONDS: Final = 2500.0
+SLOW_SECONDS: Final = 6000.0
 LEVEL_SECONDS: Final = 300.0
 FIT_SECONDS: Final = 30_000.0
 _HOLT_LEVEL: Final = 0.6

@@ -1,9 +1,9 @@
 """The Predictive mode: replicas for the load that is expected when pods that are ordered now will be ready.
 
-A replica is worth having as long as it is expected to save more late requests than targetViolationPercent of
-those that it can serve (the newsvendor's critical ratio; Arrow, Harris, Marschak, Optimal Inventory Policy,
-1951). With too few replicas all requests are late, not only those that are too many: the queue makes them so.
-The head-room is therefore what the forecast's own errors make it, more for a load that is hard to foresee.
+A replica is worth having as long as the chance that it is needed is above targetViolationPercent (the critical
+ratio of the newsvendor; Arrow, Harris, Marschak, Optimal Inventory Policy, 1951). What it saves is counted in
+late requests: with too few replicas all are late, not only those that are too many. The head-room is therefore
+what the forecast's own errors make it: more for a load that is hard to foresee.
 
 Until a replica's capacity is known the mode is Proportional. Memory, and any metric that stays above its
 target for longer than a start-up although all pods are ready, asks for replicas as in Proportional: the
@@ -32,9 +32,11 @@ from ragops.scaling.window import Window
 
 MIN_UTILISATION: Final = 0.3
 MAX_UTILISATION: Final = 0.95
-STEADINESS: Final = 1.4
+STEADINESS: Final = 2.2
 """A replica must be worth so much more to be ordered, and so much less to be removed: what is ordered is paid
 for while it starts, and what is removed may have to be ordered again."""
+LATE_PER_EXCESS: Final = 4.0
+"""Requests that are late for each one that is too many: those around it wait in the same queue."""
 _NODES: Final = np.array([-math.sqrt(3), 0.0, math.sqrt(3)])
 _WEIGHTS: Final = np.array([1 / 6, 2 / 3, 1 / 6])
 """Gauss-Hermite quadrature of a normal variable, for the load inside a sample."""
@@ -145,7 +147,7 @@ def _worthwhile(expected: Distribution, each: float, policy: AutoscalingSpec, wo
     late_by_need = np.bincount(needed, weights=expected.weights * expected.loads, minlength=highest + 2)
     late = late_by_need[::-1].cumsum()[::-1]  # late[n]: requests a second that need n replicas or more
     count = np.arange(policy.min_replicas, highest + 1)
-    price = policy.target_violation_percent / 100 * each / worth
+    price = LATE_PER_EXCESS * policy.target_violation_percent / 100 * each / worth
     return int(count[np.argmin(count + late[count + 1] / price)])
 
 

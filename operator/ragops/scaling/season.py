@@ -19,7 +19,9 @@ MIN_BUCKETS: Final = 60
 MIN_LAG: Final = 12
 """Buckets in the shortest period that can be told from noise."""
 MIN_CORRELATION: Final = 0.15
-MAX_PHASES: Final = 288
+FUNDAMENTAL: Final = 0.85
+"""A shorter period is preferred that correlates this well, relative to the best."""
+MAX_PHASES: Final = 96
 MEMORY_PERIODS: Final = 8.0
 """How many periods back count: the weight falls to 1/e in this many."""
 
@@ -118,10 +120,13 @@ def _period(loads: Floats) -> float | None:
     low, high = max(MIN_LAG, int(negative[0]) if len(negative) else size), int(size / 2.2)
     if high - low < 3:
         return None
-    lag = low + int(np.argmax(smooth[low:high]))
-    if not low < lag < high - 1 or smooth[lag] < MIN_CORRELATION:
+    inner = smooth[low : high + 1]
+    peaks = low + 1 + np.flatnonzero((inner[1:-1] >= inner[:-2]) & (inner[1:-1] > inner[2:]))
+    if not len(peaks) or smooth[peaks].max() < MIN_CORRELATION:
         return None
-    return _refined(smooth, lag)
+    # Of a period and its multiples, which correlate as well, the period.
+    shortest = peaks[smooth[peaks] >= FUNDAMENTAL * smooth[peaks].max()][0]
+    return _refined(smooth, int(shortest))
 
 
 def _refined(correlation: Floats, lag: int) -> float:
