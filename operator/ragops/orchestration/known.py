@@ -41,7 +41,7 @@ class Known:
     @property
     def scaled(self) -> bool:
         """ragops changes its replicas."""
-        return self.spec.autoscaling is not None and self.spec.autoscaling.mode is ScalingMode.STEP
+        return self.spec.autoscaling is not None and self.spec.autoscaling.mode is not ScalingMode.EXTERNAL
 
     def scaling_state(self) -> ScalingState:
         """What the scaler remembers. A change that was made but not recorded shows in the managed fields."""
@@ -53,4 +53,6 @@ class Known:
         return ScalingState(
             stable_since=before.stable_since if before else None,
             last_scale_time=max((time for time in times if time), default=None),
+            peaks=tuple(before.peaks) if before else (),
+            changes=tuple(before.changes) if before else (),
         )

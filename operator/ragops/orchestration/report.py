@@ -18,7 +18,8 @@ from ragops.orchestration.conditions import accepted, merge, of_services, summar
 from ragops.orchestration.graph import roots_of_trouble
 from ragops.orchestration.known import Known
 from ragops.resources.child import ChildRef
-from ragops.scaling.decision import Decision
+from ragops.scaling.choice import remember
+from ragops.scaling.decision import Decision, Replicas
 
 
 def report(
@@ -124,25 +125,38 @@ def _scaling_status(service: Known, decision: Decision | None, now: datetime) ->
     if decision is None:
         # Nothing was decided, so nobody watched whether the calm went on; the rest still holds.
         return _unwatched(before) if service.scaled else None
-    acted = decision.action is not ScalingAction.HOLD
+    policy = service.spec.autoscaling
+    assert policy is not None, "there is no decision without"
+    replicas = Replicas(service.wanted, service.ready)
+    state = remember(decision, replicas, service.scaling_state(), policy, _next_second(now))
     status = ScalingStatus(
         desired=decision.desired,
         action=decision.action,
         reason=decision.reason,
         message=decision.message,
         inputs=list(decision.inputs),
-        stable_since=decision.stable_since,
-        last_scale_time=_next_second(now) if acted else service.scaling_state().last_scale_time,
+        stable_since=state.stable_since,
+        last_scale_time=state.last_scale_time,
         cooldown_until=_next_second(decision.cooldown_until) if decision.cooldown_until else None,
+        peaks=list(state.peaks),
+        changes=list(state.changes),
+        forecast=decision.forecast,
     )
-    volatile = {"message": before.message, "inputs": before.inputs} if before else {}
-    if before is not None and not acted and status.model_copy(update=volatile) == before:
-        return before
-    return status
+    if before is None or decision.action is not ScalingAction.HOLD:
+        return status
+    # These move with every sample; told are those of the decision's first time. An old change is forgotten
+    # with the next one.
+    volatile = {
+        "message": before.message,
+        "inputs": before.inputs,
+        "forecast": before.forecast,
+        "changes": before.changes,
+    }
+    return before if status.model_copy(update=volatile) == before else status
 
 
 def _unwatched(scaling: ScalingStatus | None) -> ScalingStatus | None:
-    return scaling.model_copy(update={"stable_since": None}) if scaling else None
+    return scaling.model_copy(update={"stable_since": None, "peaks": []}) if scaling else None
 
 
 def _next_second(time: datetime) -> datetime:

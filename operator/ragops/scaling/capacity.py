@@ -91,7 +91,9 @@ class Capacity:
     response: Moments = field(default_factory=Moments)
     """u / (1 - u)^2 (x) and response time * (1 - u) in seconds (y)."""
     previous: _Traffic | None = None
-    """The sample before, if it was not overloaded."""
+    """The sample before, if it was settled: not overloaded, and with the pods of the one before it."""
+    ready: int = 0
+    """Ready pods at the sample before."""
 
     @property
     def _best(self) -> Moments:
@@ -129,14 +131,26 @@ class Capacity:
 
     def after(self, sample: Sample, seconds: float) -> "Capacity":
         """With one more sample, `seconds` after the one before."""
-        traffic, decay = _traffic(sample), math.exp(-seconds / MEMORY_SECONDS)
-        learned = replace(self, previous=traffic)
-        busy = _busy(sample)
-        if busy is not None:
-            if traffic is not None and busy <= MAX_UTILISATION * traffic.ready:
-                learned = replace(learned, at_once=self.at_once.plus(busy, traffic.arrivals, decay))
-            if self.previous is not None and busy <= MAX_UTILISATION * self.previous.ready:
-                learned = replace(learned, delayed=self.delayed.plus(busy, self.previous.arrivals, decay))
+        decay = math.exp(-seconds / MEMORY_SECONDS)
+        ready = sample.arrivals.ready if sample.arrivals else 0
+        traffic = _traffic(sample) if ready == self.ready else None
+        learned = replace(self, previous=traffic, ready=ready)
+        cpu = sample.readings.get(MetricType.CPU)
+        if (
+            cpu is not None
+            and cpu.complete
+            and cpu.average is not None
+            and cpu.average <= 100 * MAX_UTILISATION
+        ):
+            used = cpu.average / 100
+            if traffic is not None:
+                learned = replace(
+                    learned, at_once=self.at_once.plus(used * traffic.ready, traffic.arrivals, decay)
+                )
+            if (before := self.previous) is not None:
+                learned = replace(
+                    learned, delayed=self.delayed.plus(used * before.ready, before.arrivals, decay)
+                )
         return learned._with_response(sample, traffic, decay)
 
     def _with_response(self, sample: Sample, traffic: _Traffic | None, decay: float) -> "Capacity":
@@ -162,9 +176,3 @@ def _traffic(sample: Sample) -> _Traffic | None:
     errors = sample.readings.get(MetricType.ERROR_RATE)
     failing = errors is not None and (errors.average or 0.0) > 1
     return None if waiting > MAX_WAIT * total or failing or not total else _Traffic(total, arrivals.ready)
-
-
-def _busy(sample: Sample) -> float | None:
-    """CPU in use, in units of one replica's request."""
-    cpu = sample.readings.get(MetricType.CPU)
-    return cpu.average * cpu.ready / 100 if cpu and cpu.complete and cpu.average is not None else None

@@ -7,6 +7,7 @@ from ragops.api.autoscaling import AutoscalingSpec, ScalingMode
 from ragops.scaling import predictive, proportional, step
 from ragops.scaling.choice import max_gap
 from ragops.scaling.decision import Decision, Replicas, ScalingState
+from ragops.scaling.judgement import judge
 from ragops.scaling.learning import learn
 from ragops.scaling.window import Sample, Window
 
@@ -24,9 +25,19 @@ def decide(
     return _MODES[policy.mode](policy, replicas, window, state, now)
 
 
+def take_in(policy: AutoscalingSpec, window: Window, sample: Sample) -> Window:
+    """The window after one more sample."""
+
+    def complete(old: Sample) -> bool:
+        judged = judge(policy, old)
+        return not any(j.incomplete for j in judged) or any(j.loud for j in judged)
+
+    return window.with_sample(sample, keep(policy), complete)
+
+
 def observe(policy: AutoscalingSpec, window: Window, sample: Sample) -> Window:
     """The window after one more sample, with what mode Predictive learns from it."""
-    seen = window.with_sample(sample, keep(policy))
+    seen = take_in(policy, window, sample)
     if policy.mode is not ScalingMode.PREDICTIVE or seen is window:
         return seen
     return seen.with_learned(learn(window.learned, sample, policy.sample_seconds))

@@ -154,6 +154,8 @@ class Forecast:
         """The earlier forecasts of this very load against it."""
         densities, spreads, scores = self.densities.copy(), self.spreads.copy(), self.scores.copy()
         errors, judged = self.errors, self.judged
+        # A rhythm shows its worth at its peaks only: all of a period must count.
+        memory = max(SCORE_SECONDS, self.season.period or 0.0)
         for slot, lead in enumerate(self.leads):
             if lead > len(self.issued):
                 continue
@@ -162,7 +164,7 @@ class Forecast:
             scale = past.scales[slot]
             bins = np.clip(np.rint((error / scale + REACH) / _WIDTH), 0, BINS - 1).astype(np.intp)
             chance = _smoothed(densities[slot], bins) / scale / (load + past.offset)
-            scores[slot] = math.exp(-seconds / SCORE_SECONDS) * scores[slot] + np.log(chance + TINY)
+            scores[slot] = math.exp(-seconds / memory) * scores[slot] + np.log(chance + TINY)
             densities[slot] *= _forgetting(seconds, judged)
             densities[slot, _ROWS, bins] += 1
             count = judged + _FIRST_SCALE_WEIGHT

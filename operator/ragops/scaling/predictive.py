@@ -1,9 +1,9 @@
 """The Predictive mode: replicas for the load that is expected when pods that are ordered now will be ready.
 
-A replica is worth having as long as the chance that it is needed is above targetViolationPercent (the critical
-ratio of the newsvendor; Arrow, Harris, Marschak, Optimal Inventory Policy, 1951). What it saves is counted in
-late requests: with too few replicas all are late, not only those that are too many. The head-room is therefore
-what the forecast's own errors make it: more for a load that is hard to foresee.
+A replica is worth having as long as the chance that it is needed is above targetViolationPercent (the
+critical ratio of the newsvendor; Arrow, Harris, Marschak, Optimal Inventory Policy, 1951). What it saves is
+counted in late requests: with too few replicas all are late, not only those that are too many. The head-room
+is therefore what the forecast's own errors make it: more for a load that is hard to foresee.
 
 Until a replica's capacity is known the mode is Proportional. Memory, and any metric that stays above its
 target for longer than a start-up although all pods are ready, asks for replicas as in Proportional: the
@@ -35,6 +35,8 @@ MAX_UTILISATION: Final = 0.95
 STEADINESS: Final = 2.2
 """A replica must be worth so much more to be ordered, and so much less to be removed: what is ordered is paid
 for while it starts, and what is removed may have to be ordered again."""
+ENOUGH_JUDGED: Final = 4
+"""Forecasts whose errors are known before they are gone by."""
 LATE_PER_EXCESS: Final = 4.0
 """Requests that are late for each one that is too many: those around it wait in the same queue."""
 _NODES: Final = np.array([-math.sqrt(3), 0.0, math.sqrt(3)])
@@ -51,7 +53,12 @@ def decide(
 ) -> Decision:
     """The Predictive decision at `now`. `policy` is resolved: metrics and thresholds are filled in."""
     learned = window.learned
-    if learned is None or learned.forecast is None or not learned.capacity.known:
+    if (
+        learned is None
+        or learned.forecast is None
+        or learned.forecast.judged < ENOUGH_JUDGED
+        or not learned.capacity.known
+    ):
         return proportional.decide(policy, replicas, window, state, now)
     state = sane(state, now)
     sample = recent(window, policy, now)

@@ -22,7 +22,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, NoReturn
 from pydantic import Field, TypeAdapter, ValidationError
 
 from ragops.api.autoscaling import AutoscalingSpec
-from ragops.scaling.decide import keep
+from ragops.scaling.decide import take_in
 from ragops.scaling.decision import Decision, Replicas, ScalingState
 from ragops.scaling.window import Sample, Window
 
@@ -189,11 +189,10 @@ class Recorder:
         if known == window:
             return []
         if known is not None:
-            kept = keep(record.policy)
             last = known.samples[-1].at if known.samples else None
             new = [sample for sample in window.samples if last is None or sample.at > last]
             for sample in new:
-                known = known.with_sample(sample, kept)
+                known = take_in(record.policy, known, sample)
             if known == window:
                 return [SampleEntry(sample.at, *subject, sample=sample) for sample in new]
         return [WindowEntry(record.at, *subject, window=window)]

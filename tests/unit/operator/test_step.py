@@ -12,8 +12,9 @@ from tests.unit.operator.world import rag_of, six
 from ragops.api.autoscaling import AutoscalingSpec, MetricType
 from ragops.api.defaults import resolve
 from ragops.api.status import ScalingAction
+from ragops.scaling.choice import remember
+from ragops.scaling.decide import decide, observe
 from ragops.scaling.decision import Decision, Replicas, ScalingReason, ScalingState
-from ragops.scaling.step import decide, keep
 from ragops.scaling.window import Sample, Window, reading
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,9 +50,7 @@ class Run:
     def sample(self, *cpu: float | None, seconds: float = 5) -> Decision:
         """One sample with a CPU value for each ready pod, after `seconds`, and the decision on it."""
         self.now += timedelta(seconds=seconds)
-        self.window = self.window.with_sample(
-            Sample(self.now, {MetricType.CPU: reading(cpu)}), keep(self.policy)
-        )
+        self.window = observe(self.policy, self.window, Sample(self.now, {MetricType.CPU: reading(cpu)}))
         return self.decide()
 
     def wait(self, seconds: float) -> Decision:
@@ -61,9 +60,9 @@ class Run:
 
     def decide(self) -> Decision:
         ready = self.replicas if self.ready is None else self.ready
-        decision = decide(self.policy, Replicas(self.replicas, ready), self.window, self.state, self.now)
-        acted = decision.action is not ScalingAction.HOLD
-        self.state = ScalingState(decision.stable_since, self.now if acted else self.state.last_scale_time)
+        replicas = Replicas(self.replicas, ready)
+        decision = decide(self.policy, replicas, self.window, self.state, self.now)
+        self.state = remember(decision, replicas, self.state, self.policy, self.now)
         self.replicas = decision.desired
         return decision
 

@@ -8,9 +8,9 @@ from tests.unit.operator.world import rag_of, six
 
 from ragops.api.autoscaling import AutoscalingSpec, MetricType
 from ragops.api.status import ScalingAction
+from ragops.scaling.decide import decide, keep
 from ragops.scaling.decision import Replicas, ScalingState
 from ragops.scaling.record import Record, Subject
-from ragops.scaling.decide import decide, keep
 from ragops.scaling.window import Sample, Window, reading
 
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
