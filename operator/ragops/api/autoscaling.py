@@ -164,12 +164,12 @@ class AutoscalingSpec(Model):
     Predictive 0."""
     stability_seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
     """Scaling down needs fewer replicas to be enough for this long, without a gap in the samples. Default:
-    300, in mode Predictive 15."""
+    300, in mode Predictive 15; not less than sampleSeconds."""
     sample_seconds: Annotated[int, Field(ge=1, le=300)] = 15
     """Seconds between two samples, and between two decisions."""
     metrics: Annotated[list[MetricSpec] | None, Field(min_length=1, max_length=5), ListMap("type")] = None
     """What is compared with thresholds, one entry a type. Default: all five types for the reference images,
-    CPU and Memory for a VectorStore and for images of your own."""
+    CPU and Memory for images of your own."""
     endpoint: EndpointSpec = EndpointSpec()
     """Where ResponseTime, QueueDepth, ErrorRate and the arrivals are measured."""
     tolerance_percent: Annotated[int, Field(ge=0, le=50)] = 10

@@ -126,14 +126,15 @@ def _resolve_autoscaling(service: ServiceSpec) -> AutoscalingSpec:
             "metrics": [_resolve_metric(metric) for metric in metrics],
             "cooldown_seconds": cooldown,
             "scale_up_cooldown_seconds": _first(given.scale_up_cooldown_seconds, up_cooldown),
-            "stability_seconds": _first(given.stability_seconds, defaults.stability),
+            "stability_seconds": _first(
+                given.stability_seconds, max(defaults.stability, given.sample_seconds)
+            ),
         }
     )
 
 
 def _default_metrics(service: ServiceSpec) -> Iterable[MetricType]:
-    has_endpoint = service.image is None and service.type is not ServiceType.VECTOR_STORE
-    return tuple(MetricType) if has_endpoint else RESOURCE_METRICS
+    return tuple(MetricType) if service.image is None else RESOURCE_METRICS
 
 
 def _resolve_metric(given: MetricSpec) -> MetricSpec:

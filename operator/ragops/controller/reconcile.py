@@ -26,6 +26,7 @@ from ragops.orchestration.report import undone
 from ragops.resources.pod import Images
 from ragops.scaling.record import Record
 from ragops.telemetry.events import event_manifest, transitions
+from ragops.telemetry.scaling import ScalingMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class Reconciler:
         self._identity = identity
         self._record = record
         self._clock = clock
+        self._metrics = ScalingMetrics()
         self._failures: dict[Key, dict[str, ApplyFailure]] = {}
         self._specs: dict[Key, tuple[tuple[str, int], RAGDeployment | Sequence[Problem]]] = {}
 
@@ -67,11 +69,13 @@ class Reconciler:
         raw = self._cache.rag(key)
         if raw is None or "deletionTimestamp" in raw["metadata"]:
             self._specs.pop(key, None)
+            self._metrics.publish(*key, ())
             self._failures.pop(key, None)  # garbage collection takes the children
             return None
         now = self._clock()
         meta, status = ObjectMeta.model_validate(raw["metadata"]), _status(key, raw)
         todo = self._plan(key, raw, status, now)
+        self._metrics.publish(*key, todo.records)
         for record in todo.records:
             self._record(record)
         told = self._failures.get(key)

@@ -28,9 +28,7 @@ class ScalingReason(StrEnum):
     PODS_PENDING = "PodsPending"
     METRICS_MISSING = "MetricsMissing"
     METRICS_PARTIAL = "MetricsPartial"
-    ROLLING_OUT = "RollingOut"
     OWNED_BY_OTHERS = "OwnedByOthers"
-    NOT_STARTED = "NotStarted"
 
 
 @dataclass(frozen=True)

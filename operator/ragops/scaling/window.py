@@ -16,7 +16,8 @@ class Window:
 
     samples: tuple[Sample, ...] = ()
     seen_until: datetime | None = None
-    """Time of the last complete sample before these; after a takeover, until when the previous leader was alive."""
+    """Time of the last complete sample before these; after a takeover, until when the previous leader was
+    alive."""
     learned: Learned | None = field(default=None, compare=False)
     """What mode Predictive has learned from all samples so far, these included."""
 

@@ -42,7 +42,7 @@ SERVICE = st.fixed_dictionaries(
         "dependsOn": st.lists(st.fixed_dictionaries({"name": NAMES}), max_size=3),
         "health": some(path=st.sampled_from(["/ok", "bad"])),
         "autoscaling": some(
-            mode=st.sampled_from(["Step", "External"]),
+            mode=st.sampled_from(["Step", "Proportional", "Predictive", "External"]),
             minReplicas=SMALL,
             maxReplicas=SMALL,
             sampleSeconds=SMALL,

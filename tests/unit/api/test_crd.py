@@ -87,7 +87,7 @@ def test_field_of_spec_is_bounded(path: str) -> None:
     match schema.get("type", "string"):
         case "string":
             assert "enum" in schema or "maxLength" in schema
-        case "integer":
+        case "integer" | "number":
             assert {"minimum", "maximum"} <= schema.keys()
         case "array":
             assert "maxItems" in schema

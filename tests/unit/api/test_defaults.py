@@ -60,14 +60,48 @@ def test_given_dependencies_stay(rag: Make) -> None:
 
 
 def test_default_metrics(rag: Make) -> None:
-    """CPU and Memory, with the thresholds of their types."""
-    autoscaling = resolved(rag(retrieval={"autoscaling": {}}), "retrieval").autoscaling
-    assert autoscaling is not None
-    assert autoscaling.metrics is not None
-    assert [(m.type.value, m.up_above, m.down_below) for m in autoscaling.metrics] == [
+    """All that the reference images tell of, with the thresholds of their types."""
+    assert _metrics(rag(retrieval={"autoscaling": {}})) == [
         ("CPU", 70, 30),
         ("Memory", 80, 40),
+        ("ResponseTime", 2000, 500),
+        ("QueueDepth", 100, 10),
+        ("ErrorRate", 5, None),
     ]
+
+
+def test_default_metrics_of_an_image_of_ones_own(rag: Make) -> None:
+    """Only what Kubernetes knows of any container."""
+    own = rag(retrieval={"autoscaling": {}, "image": "registry.example/mine:1"})
+    assert _metrics(own) == [("CPU", 70, 30), ("Memory", 80, 40)]
+
+
+def _metrics(rag: RAGDeployment) -> list[tuple[str, int | None, int | None]]:
+    autoscaling = resolved(rag, "retrieval").autoscaling
+    assert autoscaling is not None
+    return [(m.type.value, m.up_above, m.down_below) for m in autoscaling.metrics or ()]
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [("Step", (300, 300, 300)), ("Proportional", (300, 0, 300)), ("Predictive", (0, 0, 15))],
+)
+def test_default_pace_by_mode(rag: Make, mode: str, expected: tuple[int, int, int]) -> None:
+    autoscaling = resolved(rag(retrieval={"autoscaling": {"mode": mode}}), "retrieval").autoscaling
+    assert autoscaling is not None
+    pace = (
+        autoscaling.cooldown_seconds,
+        autoscaling.scale_up_cooldown_seconds,
+        autoscaling.stability_seconds,
+    )
+    assert pace == expected
+
+
+def test_default_stability_holds_a_sample(rag: Make) -> None:
+    slow = rag(retrieval={"autoscaling": {"mode": "Predictive", "sampleSeconds": 60}})
+    autoscaling = resolved(slow, "retrieval").autoscaling
+    assert autoscaling is not None
+    assert autoscaling.stability_seconds == 60
 
 
 def test_thresholds_by_type(rag: Make) -> None:

@@ -202,11 +202,6 @@ def test_many_services_in_layers_are_checked_at_once(raw: Raw) -> None:
 RESERVED: dict[str, tuple[Raw, Raw]] = {
     "spec.gateway.enabled": ({"gateway": {"enabled": True}}, {}),
     "spec.services.loadBalancing": ({}, {"retrieval": {"loadBalancing": {}}}),
-    "spec.services.autoscaling.mode": ({}, {"retrieval": {"autoscaling": {"mode": "Predictive"}}}),
-    "spec.services.autoscaling.metrics.type": (
-        {},
-        {"retrieval": {"autoscaling": {"metrics": [{"type": "QueueDepth"}]}}},
-    ),
     "spec.services.rollout.strategy": ({}, {"retrieval": {"rollout": {"strategy": "BlueGreen"}}}),
     "spec.services.rollout.blueGreen": (
         {},
