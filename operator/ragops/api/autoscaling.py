@@ -144,6 +144,12 @@ class AutoscalingSpec(Model):
             "must be 0, or at least sampleSeconds: a shorter window has no sample in it; raise it",
             at="stabilitySeconds",
         ),
+        # The API server takes a whole 0 for no less than 0.01: it compares whole numbers.
+        Rule(
+            "self.targetViolationPercent > 0.0",
+            "must be at least 0.01: no number of replicas is never too small",
+            at="targetViolationPercent",
+        ),
     )
 
     mode: ScalingMode = ScalingMode.STEP

@@ -67,7 +67,14 @@ STATUS = RAGStatus.model_validate(
                     "stable_since": NOW,
                     "last_scale_time": NOW,
                     "cooldown_until": NOW,
-                    "forecast": 1.5,
+                    "forecast": {
+                        "requestsPerSecond": 12.5,
+                        "secondsAhead": 45,
+                        "model": "Trend",
+                        "errorPercent": 8.1,
+                    },
+                    "peaks": [{"since": "2026-01-01T00:00:00Z", "desired": 2}],
+                    "changes": [{"time": "2026-01-01T00:00:00Z", "replicas": 2}],
                 },
                 "rollout": {"updated_replicas": 1, "message": "1 of 2"},
             }
