@@ -25,13 +25,13 @@ lint: $(READY) binaries ## style, types, layers, generated files, policy of char
 	@hack/lint
 
 unit: $(READY) binaries ## pure functions: seconds
-	@$(VENV)/bin/pytest tests/unit
+	@$(VENV)/bin/pytest tests/unit tests/conformance/test_decide.py
 
 service-tests: $(READY) ## the data plane against a real PostgreSQL and the real model
 	@$(VENV)/bin/pytest tests/services
 
 cluster-tests: $(READY) binaries ## the API and the operator against a real control plane with fake pods
-	@$(VENV)/bin/pytest tests/cluster -m "not node"
+	@$(VENV)/bin/pytest tests/cluster tests/conformance/test_operator.py -m "not node"
 
 e2e: $(READY) binaries ## everything on a real kubelet; needs root
 	@images/build operator services postgres
