@@ -3,10 +3,12 @@
 import json
 import re
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -111,6 +113,50 @@ class Site:
                     yield client
             finally:
                 forward.terminate()
+
+
+class Load:
+    """A few clients that post the same request again and again, for a bounded time."""
+
+    SECONDS_AT_MOST = 180
+
+    def __init__(
+        self, client: httpx.Client, path: str, body: Mapping[str, Any], clients: int = 4, pause: float = 0
+    ) -> None:
+        """`pause`: seconds between an answer and the client's next request."""
+        self.answered = 0
+        self.failed = 0
+        """Answered with a status of 500 or above."""
+        self._client, self._path, self._body, self._pause = client, path, body, pause
+        self._stop = threading.Event()
+        self._until = datetime.now(UTC) + timedelta(seconds=self.SECONDS_AT_MOST)
+        self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self) -> None:
+        while not self._stop.wait(self._pause) and datetime.now(UTC) < self._until:
+            try:
+                answer = self._client.post(self._path, json=self._body)
+                self.answered += answer.is_success
+                self.failed += answer.is_server_error
+            except httpx.HTTPError:
+                self._stop.wait(0.2)  # overloaded: that is the point
+
+
+EMBEDDING = {
+    "model": "all-MiniLM-L6-v2",
+    "input": [f"the tram number {n} leaves the depot at dawn" for n in range(32)],
+}
+"""A request that keeps an Embeddings service at work for a while."""
 
 
 def rag(name: str, services: list[dict[str, Any]], **spec: Any) -> dict[str, Any]:

@@ -95,7 +95,9 @@ class Reconciler:
         if not isinstance(spec, RAGDeployment):
             return reject(status, raw["metadata"].get("generation", 0), spec, now)
         rag = spec.model_copy(update={"status": status})
-        seen = observe(self._cache, key, rag, self._sampler.windows(key), self._failures.get(key, {}))
+        services = (service.name for service in rag.spec.services)
+        windows = dict.fromkeys(services, self._sampler.unsampled) | self._sampler.windows(key)
+        seen = observe(self._cache, key, rag, windows, self._failures.get(key, {}))
         return plan(rag, seen, self._images, now)
 
     def _read(self, key: Key, raw: Mapping[str, Any]) -> RAGDeployment | Sequence[Problem]:

@@ -53,6 +53,11 @@ class Sampler:
         services = self._services.get(key, {})
         return {name: service.window for name, service in services.items() if service.window.samples}
 
+    @property
+    def unsampled(self) -> Window:
+        """The window of a service that has not been sampled yet: it says since when nobody has watched."""
+        return Window(seen_until=self._resumed_from)
+
     def reset(self, resumed_from: datetime | None) -> None:
         """Forgets all samples: this replica has just become the leader."""
         for service in self._ids():
@@ -105,7 +110,7 @@ class Sampler:
     def _service(self, service: ServiceId, now: datetime) -> _Service:
         services = self._services.setdefault(service.key, {})
         if service.name not in services:
-            services[service.name] = _Service(Window(seen_until=self._resumed_from), due=now)
+            services[service.name] = _Service(self.unsampled, due=now)
         return services[service.name]
 
     def _ids(self) -> set[ServiceId]:

@@ -1,10 +1,11 @@
 """One service with all that a pass has found out about it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from ragops.api.autoscaling import ScalingMode
 from ragops.api.service import ServiceSpec
-from ragops.api.status import ServiceStatus
+from ragops.api.status import ScalingChange, ServiceStatus
 from ragops.orchestration.diagnosis import Diagnosis
 from ragops.orchestration.observation import Workload
 from ragops.orchestration.startup import Progress
@@ -43,16 +44,16 @@ class Known:
         """ragops changes its replicas."""
         return self.spec.autoscaling is not None and self.spec.autoscaling.mode is not ScalingMode.EXTERNAL
 
-    def scaling_state(self) -> ScalingState:
-        """What the scaler remembers. A change that was made but not recorded shows in the managed fields."""
+    def scaling_state(self, now: datetime) -> ScalingState:
+        """What the scaler remembers. A change of its own that is not recorded, because its leader ended
+        between the two or the record failed, counts as made at `now`, and the calm of before has ended with
+        it: the API server keeps no time of changes through /scale."""
         before = self.previous.scaling if self.previous else None
-        times = [
-            before.last_scale_time if before else None,
-            self.workload.scaled_at if self.workload else None,
-        ]
-        return ScalingState(
-            stable_since=before.stable_since if before else None,
-            last_scale_time=max((time for time in times if time), default=None),
-            peaks=tuple(before.peaks) if before else (),
-            changes=tuple(before.changes) if before else (),
-        )
+        if before is None:
+            return ScalingState()
+        changes = tuple(before.changes)
+        recorded = before.desired == self.wanted
+        if self.workload is not None and self.workload.scaler_owns_replicas and not recorded:
+            change = ScalingChange(time=now, replicas=before.desired)
+            return ScalingState(last_scale_time=now, changes=(*changes, change))
+        return ScalingState(before.stable_since, before.last_scale_time, tuple(before.peaks), changes)

@@ -42,8 +42,8 @@ class Workload:
     """The controller has seen the current spec."""
     created: datetime
     manifests_own_replicas: bool
-    scaled_at: datetime | None
-    """When the scaler last changed the replicas, by the object's managed fields."""
+    scaler_owns_replicas: bool
+    """The scaler changed the replicas last, through /scale. The API server keeps no time of that."""
 
 
 @dataclass(frozen=True)
@@ -119,14 +119,7 @@ def workload_view(obj: Mapping[str, Any]) -> Workload:
         settled=status.get("observedGeneration", 0) >= metadata.get("generation", 0),
         created=datetime.fromisoformat(metadata["creationTimestamp"]),
         manifests_own_replicas=any(_owns_replicas(entry, FIELD_MANAGER, "Apply") for entry in managed),
-        scaled_at=max(
-            (
-                datetime.fromisoformat(entry["time"])
-                for entry in managed
-                if _owns_replicas(entry, SCALER_MANAGER, "Update") and entry.get("time")
-            ),
-            default=None,
-        ),
+        scaler_owns_replicas=any(_owns_replicas(entry, SCALER_MANAGER, "Update") for entry in managed),
     )
 
 

@@ -109,7 +109,7 @@ def _records(
             continue  # the start has its own timeout; there is nothing to measure yet
         replicas = Replicas(service.wanted, service.ready)
         window = seen.windows.get(service.spec.name, Window())
-        state = service.scaling_state()
+        state = service.scaling_state(now)
         yield Record(
             subject=Subject(rag.metadata.namespace, rag.metadata.name, service.spec.name),
             at=now,

@@ -128,7 +128,8 @@ def _scaling_status(service: Known, decision: Decision | None, now: datetime) ->
     policy = service.spec.autoscaling
     assert policy is not None, "there is no decision without"
     replicas = Replicas(service.wanted, service.ready)
-    state = remember(decision, replicas, service.scaling_state(), policy, _next_second(now))
+    stamp = _next_second(now)
+    state = remember(decision, replicas, service.scaling_state(stamp), policy, stamp)
     status = ScalingStatus(
         desired=decision.desired,
         action=decision.action,

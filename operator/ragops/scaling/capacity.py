@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ragops.api.autoscaling import MetricType
+from ragops.scaling.points import TINY
 from ragops.scaling.sample import Sample
 
 MEMORY_SECONDS: Final = 6000.0
@@ -139,10 +140,10 @@ class Capacity:
         if (
             cpu is not None
             and cpu.complete
-            and cpu.average is not None
-            and cpu.average <= 100 * MAX_UTILISATION
+            and (percent := cpu.typical) is not None
+            and percent <= 100 * MAX_UTILISATION
         ):
-            used = cpu.average / 100
+            used = percent / 100
             if traffic is not None:
                 learned = replace(
                     learned, at_once=self.at_once.plus(used * traffic.ready, traffic.arrivals, decay)
@@ -155,24 +156,25 @@ class Capacity:
 
     def _with_response(self, sample: Sample, traffic: _Traffic | None, decay: float) -> "Capacity":
         reading = sample.readings.get(MetricType.RESPONSE_TIME)
-        average = reading.average if reading else None
-        if traffic is None or not average or not self.known:
+        milliseconds = reading.typical if reading else None
+        if traffic is None or not milliseconds or not self.known:
             return self
         used = traffic.arrivals / (traffic.ready * self.full)
         if not MIN_UTILISATION <= used <= MAX_UTILISATION:
             return self
         idle = 1 - used
-        return replace(self, response=self.response.plus(used / idle**2, average / 1000 * idle, decay))
+        return replace(self, response=self.response.plus(used / idle**2, milliseconds / 1000 * idle, decay))
 
 
 def _traffic(sample: Sample) -> _Traffic | None:
     """Arrivals and ready pods, unless a queue shows that more arrived than was served."""
     arrivals = sample.arrivals
-    if arrivals is None or not arrivals.complete or arrivals.average is None:
+    if arrivals is None or not arrivals.complete or (each := arrivals.typical) is None:
         return None
-    total = arrivals.average * arrivals.ready
+    total = each * arrivals.ready
     queue = sample.readings.get(MetricType.QUEUE_DEPTH)
-    waiting = (queue.average or 0.0) * queue.ready if queue else 0.0
+    waiting = (queue.typical or 0.0) * queue.ready if queue else 0.0
     errors = sample.readings.get(MetricType.ERROR_RATE)
-    failing = errors is not None and (errors.average or 0.0) > 1
-    return None if waiting > MAX_WAIT * total or failing or not total else _Traffic(total, arrivals.ready)
+    failing = errors is not None and (errors.typical or 0.0) > 1
+    overloaded = waiting > MAX_WAIT * total or failing
+    return None if overloaded or total < TINY else _Traffic(total, arrivals.ready)

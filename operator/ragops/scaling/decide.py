@@ -30,7 +30,8 @@ def take_in(policy: AutoscalingSpec, window: Window, sample: Sample) -> Window:
 
     def complete(old: Sample) -> bool:
         judged = judge(policy, old)
-        return not any(j.incomplete for j in judged) or any(j.loud for j in judged)
+        loud = policy.mode is ScalingMode.STEP and any(j.loud for j in judged)
+        return loud or not any(j.incomplete for j in judged)
 
     return window.with_sample(sample, keep(policy), complete)
 

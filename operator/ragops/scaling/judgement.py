@@ -70,13 +70,15 @@ class Judgement:
         the tolerance. Pods without a value count as idle on the way up and as at the target on the way down,
         pods that are not ready yet as idle on the way up. Source: Kubernetes documentation, Horizontal Pod
         Autoscaling, algorithm details. ErrorRate says that something is wrong, not how much load there is:
-        it asks for one step.
+        it asks for one step, and while pods are on their way for none.
         """
         reading, wanted = self.reading, replicas.wanted
         if reading is None or (average := reading.average) is None or (floor := reading.floor) is None:
             return None
         if self.metric.type is MetricType.ERROR_RATE:
-            return wanted + policy.step if self.breached else None
+            if not self.breached:
+                return None
+            return wanted if replicas.ready < wanted else wanted + policy.step
         tolerance = policy.tolerance_percent / 100
         upward = floor * reading.ready / self.limit
         if upward > (1 + tolerance) * max(wanted, reading.ready):

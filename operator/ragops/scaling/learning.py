@@ -14,6 +14,9 @@ DEFAULT_START_SECONDS: Final = 30.0
 START_SHARE: Final = 0.9
 MAX_STARTS: Final = 50
 """Starts that count, the newest: images and nodes change."""
+ABSURD: Final = 10.0
+"""A pod is wrong about its arrivals where those it has beyond the next pod are so many times all the rest:
+sessions and long connections spread requests unevenly, but not so."""
 GAP: Final = 2.5
 """Sampling times without a sample that count as a gap."""
 
@@ -31,17 +34,19 @@ class Learned:
 
 
 def learn(learned: Learned | None, sample: Sample, sample_seconds: int) -> Learned:
-    """What is known after one more sample."""
+    """What is known after one more sample. One that is not newer is taken as new where the clock was set back
+    by more than a gap: what is known would be of no use until the clock is where it was."""
     learned = learned or Learned()
     load, at = load_of(sample.arrivals), sample.at.timestamp()
     start = sample.start_seconds or learned.start_seconds
-    if load is None or at <= learned.at:
+    gap, passed = GAP * sample_seconds, at - learned.at
+    if load is None or -gap <= passed <= 0:
         return replace(learned, start_seconds=start)
     leads = leads_of(start, sample_seconds)
     if learned.forecast is None:
         forecast = Forecast.first(load, at, sample_seconds, leads)
     else:
-        whole = at - learned.at <= GAP * sample_seconds
+        whole = 0 < passed <= gap
         before = learned.forecast if whole else learned.forecast.interrupted()
         forecast = before.after(load, at, sample_seconds, leads)
     return Learned(at, learned.capacity.after(sample, sample_seconds), forecast, start)
@@ -54,7 +59,10 @@ def start_seconds(started: Sequence[float]) -> float | None:
 
 
 def load_of(arrivals: Reading | None) -> float | None:
-    """Requests a second of the whole service; pods that were not measured count as the others."""
+    """Requests a second of the whole service; pods that were not measured count as the others. None where
+    one pod tells of so many that it must be wrong."""
     if arrivals is None or arrivals.average is None:
+        return None
+    if arrivals.excess > ABSURD * (arrivals.total - arrivals.excess):
         return None
     return arrivals.average * arrivals.ready

@@ -5,27 +5,29 @@ critical ratio of the newsvendor; Arrow, Harris, Marschak, Optimal Inventory Pol
 counted in late requests: with too few replicas all are late, not only those that are too many. The head-room
 is therefore what the forecast's own errors make it: more for a load that is hard to foresee.
 
-Until a replica's capacity is known the mode is Proportional. Memory, and any metric that stays above its
-target for longer than a start-up although all pods are ready, asks for replicas as in Proportional: the
-forecast knows only of the load.
+Until a replica's capacity is known the mode is Proportional, at that mode's pace on the way down: what
+head-room there is may have been ordered by a process that knew more. Memory, and any metric that stays above
+its target for longer than a start-up although all pods are ready, asks for replicas as in Proportional: the
+forecast knows only of the load. Without arrivals the metrics alone may add replicas, and none are removed.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
 
-from ragops.api.autoscaling import DEFAULT_THRESHOLDS, AutoscalingSpec, MetricType
+from ragops.api.autoscaling import DEFAULT_THRESHOLDS, AutoscalingSpec, MetricType, ScalingMode
+from ragops.api.defaults import PACE
 from ragops.api.status import ForecastStatus
 from ragops.scaling import proportional
 from ragops.scaling.choice import Choice, max_gap, sane
 from ragops.scaling.decision import Decision, Replicas, ScalingReason, ScalingState
 from ragops.scaling.forecast import Distribution, Forecast
 from ragops.scaling.judgement import Judgement, describe, judge, recent
-from ragops.scaling.learning import Learned
+from ragops.scaling.learning import Learned, load_of
 from ragops.scaling.points import SLOTS
 from ragops.scaling.tracking import Asked, Demand, calm, follow
 from ragops.scaling.window import Window
@@ -59,31 +61,47 @@ def decide(
         or learned.forecast.judged < ENOUGH_JUDGED
         or not learned.capacity.known
     ):
-        return proportional.decide(policy, replicas, window, state, now)
+        return proportional.decide(_patient(policy), replicas, window, state, now)
     state = sane(state, now)
     sample = recent(window, policy, now)
     judged = judge(policy, sample)
     fresh = sample is not None and abs(now.timestamp() - learned.at) <= max_gap(policy).total_seconds()
     complete = fresh and not any(j.incomplete for j in judged)
-    need = _need(policy, learned, learned.forecast, judged)
-    asked = [Asked(sample.at, need.least, complete)] if sample is not None and fresh else []
-    before = window.samples[-2].at if len(window.samples) > 1 else window.seen_until
-    quiet = calm(asked, replicas.wanted, policy, before, state, now)
+    need = _need(policy, replicas, learned, learned.forecast, judged)
     choice = Choice(
         policy,
         replicas,
         state,
         now,
         tuple(j.as_input() for j in judged),
-        quiet.since,
-        quiet.peaks,
-        need.forecast if fresh else None,
+        forecast=need.forecast if fresh else None,
     )
+    demand = _demand(choice, need, judged, window, learned) if fresh else _blind(choice, judged)
+    asked = [Asked(sample.at, max(need.least, demand.replicas), complete)] if sample and demand else []
+    quiet = calm(asked, replicas.wanted, policy, _last_complete(policy, window), state, now)
+    choice = replace(choice, stable_since=quiet.since, peaks=quiet.peaks)
     if (outside := choice.outside_bounds()) is not None:
         return outside
-    if not fresh:
+    if demand is None:
         return choice.hold(ScalingReason.METRICS_MISSING, "no arrivals are known; replicas stay as they are")
-    return follow(choice, _demand(choice, need, judged, window, learned), complete)
+    return follow(choice, demand, complete)
+
+
+def _patient(policy: AutoscalingSpec) -> AutoscalingSpec:
+    seconds = max(policy.stability_seconds or 0, PACE[ScalingMode.PROPORTIONAL].stability)
+    return policy.model_copy(update={"stability_seconds": seconds})
+
+
+def _last_complete(policy: AutoscalingSpec, window: Window) -> datetime | None:
+    """The time of the last sample before the newest by which replicas could have been removed."""
+    return next(
+        (
+            sample.at
+            for sample in reversed(window.samples[:-1])
+            if load_of(sample.arrivals) is not None and not any(j.incomplete for j in judge(policy, sample))
+        ),
+        window.seen_until,
+    )
 
 
 @dataclass(frozen=True)
@@ -99,19 +117,24 @@ class _Need:
 
 
 def _need(
-    policy: AutoscalingSpec, learned: Learned, forecast: Forecast, judged: Sequence[Judgement]
+    policy: AutoscalingSpec,
+    replicas: Replicas,
+    learned: Learned,
+    forecast: Forecast,
+    judged: Sequence[Judgement],
 ) -> _Need:
     capacity, last = learned.capacity, SLOTS - 1
     each = capacity.full * _utilisation(policy, capacity.service_seconds)
     loads = [_spread(forecast.distribution(slot), capacity.variance) for slot in range(SLOTS)]
     most = _worthwhile(loads[last], each, policy, 1 / STEADINESS)
     queue = next((j.reading for j in judged if j.metric.type is MetricType.QUEUE_DEPTH and j.measured), None)
-    waiting = (queue.average or 0.0) * queue.ready if queue else 0.0
-    if waiting:
-        drained = forecast.points.last + waiting / learned.start_seconds
-        most = max(most, min(math.ceil(drained / each), policy.max_replicas))
+    waiting = (queue.floor or 0.0) * queue.ready if queue else 0.0
+    means = [float(load.loads @ load.weights) for load in loads]
+    behind = waiting + (means[0] - replicas.ready * capacity.full) * learned.start_seconds
+    if behind > most * capacity.full * _target_seconds(policy):
+        most = max(most, _draining(behind, means[last], capacity.full, policy, learned.start_seconds))
     least = max(most, *(_worthwhile(load, each, policy, STEADINESS) for load in loads))
-    expected = float(loads[last].loads @ loads[last].weights)
+    expected = means[last]
     status = forecast.status(expected, forecast.leads[last] * policy.sample_seconds)
     error = capacity.error
     status = status.model_copy(
@@ -136,6 +159,24 @@ def _utilisation(policy: AutoscalingSpec, service_seconds: float | None) -> floa
     return min(max(1 - 1000 * service_seconds / target, MIN_UTILISATION), MAX_UTILISATION)
 
 
+def _target_seconds(policy: AutoscalingSpec) -> float:
+    target = next((m.up_above for m in policy.metrics or () if m.type is MetricType.RESPONSE_TIME), None)
+    return (target or DEFAULT_THRESHOLDS[MetricType.RESPONSE_TIME].up_above) / 1000
+
+
+def _draining(behind: float, load: float, full: float, policy: AutoscalingSpec, start_seconds: float) -> int:
+    """Replicas for a backlog that is there when they are ready.
+
+    With n of them `behind` requests are gone after behind / (n * full - load) seconds, and all that arrive
+    until then are late. The least of n * seconds of a start and a sample, and of those late requests at their
+    price, is where n * full = load + sqrt(load * behind * full / (price * seconds)).
+    """
+    price = LATE_PER_EXCESS * policy.target_violation_percent / 100 * full
+    seconds = start_seconds + policy.sample_seconds
+    rate = load + math.sqrt(load * behind * full / (price * seconds))
+    return math.ceil(min(rate / full, policy.max_replicas))
+
+
 def _spread(expected: Distribution, variance: float) -> Distribution:
     """The load of a moment in place of the mean over a sample."""
     factors = np.maximum(1 + math.sqrt(variance) * _NODES, 0.0)
@@ -150,7 +191,8 @@ def _worthwhile(expected: Distribution, each: float, policy: AutoscalingSpec, wo
     `each`: requests a second that one carries. `worth`: how much a late request counts, relative to policy.
     """
     highest = policy.max_replicas
-    needed = np.minimum(np.ceil(expected.loads / each - 1e-9), highest + 1).astype(np.intp)
+    # A load that needs more than all of them is served best by all of them.
+    needed = np.minimum(np.ceil(expected.loads / each - 1e-9), highest).astype(np.intp)
     late_by_need = np.bincount(needed, weights=expected.weights * expected.loads, minlength=highest + 2)
     late = late_by_need[::-1].cumsum()[::-1]  # late[n]: requests a second that need n replicas or more
     count = np.arange(policy.min_replicas, highest + 1)
@@ -174,6 +216,14 @@ def _demand(
     if demand.replicas <= wanted and (stuck := _stuck(choice, window, learned)):
         demand = Demand(wanted + policy.step, f"{describe(stuck)} in spite of the forecast")
     return demand
+
+
+def _blind(choice: Choice, judged: Sequence[Judgement]) -> Demand | None:
+    """What the metrics ask for where no arrivals are known: without them nothing is removed."""
+    asked = proportional.largest(judged, choice.policy, choice.replicas)
+    if asked is None or asked[0] <= choice.replicas.wanted:
+        return None
+    return Demand(asked[0], proportional.why(asked[1], asked[0]))
 
 
 def _stuck(choice: Choice, window: Window, learned: Learned) -> list[Judgement]:

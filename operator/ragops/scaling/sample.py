@@ -43,12 +43,18 @@ class Reading:
         return 0 < self.ready == self.measured
 
     @property
-    def floor(self) -> float | None:
-        """The cautious value for scaling up: the average if each missing pod had measured zero, and the
-        highest pod no more than the next one."""
+    def typical(self) -> float | None:
+        """The average if the highest pod had measured no more than the next one: what one pod alone says may
+        be wrong."""
         if (average := self.average) is None or not self.total:
             return average
-        return average * (1 - self.excess / self.total) * self.measured / self.ready
+        return average * (1 - self.excess / self.total)
+
+    @property
+    def floor(self) -> float | None:
+        """The cautious value for scaling up: `typical` if each missing pod had measured zero."""
+        typical = self.typical
+        return None if typical is None else typical * self.measured / self.ready
 
 
 MAX_VALUE: Final = 1e15
@@ -57,9 +63,11 @@ MAX_VALUE: Final = 1e15
 
 def reading(values: Sequence[float | None], weights: Sequence[float] | None = None) -> Reading:
     """A reading from one value a ready pod, and a weight each; values that are None, NaN, infinite, negative
-    or beyond MAX_VALUE count as missing."""
+    or beyond MAX_VALUE count as missing, and so do those with such a weight."""
     paired = zip(values, weights or [1.0] * len(values), strict=True)
-    usable = sorted((v, w) for v, w in paired if v is not None and 0 <= v <= MAX_VALUE)
+    usable = sorted(
+        (v, w) for v, w in paired if v is not None and 0 <= v <= MAX_VALUE and 0 <= w <= MAX_VALUE
+    )
     busy = [(v, w) for v, w in usable if w > 0]
     excess = (busy[-1][0] - busy[-2][0]) * busy[-1][1] if len(busy) > 2 else 0.0
     total = math.fsum(v * w for v, w in usable)

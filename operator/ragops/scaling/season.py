@@ -1,8 +1,9 @@
 """Rhythms of the load: which period it has, if any, and its profile over that period.
 
 The history is kept in at most SIZE buckets, whose length doubles when they are full: 17 hours at a sample
-each 15 seconds, weeks at some minutes. The period is the highest peak of the autocorrelation (Box, Jenkins,
-Reinsel, Time Series Analysis, chapter 2), sought by FFT among the lags of which two and more have been seen.
+each 15 seconds, three weeks at eight minutes. Longer than LONGEST_BUCKET they do not get. The period is the
+highest peak of the autocorrelation (Box, Jenkins, Reinsel, Time Series Analysis, chapter 2), sought by FFT
+among the lags of which two and more have been seen.
 """
 
 import math
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from ragops.scaling.arrays import Floats
 
 SIZE: Final = 4096
+LONGEST_BUCKET: Final = 900.0
+"""Seconds: with the quarter of the history gone that makes room, two periods of a week can still be told."""
 MIN_BUCKETS: Final = 60
 MIN_LAG: Final = 12
 """Buckets in the shortest period that can be told from noise."""
@@ -47,13 +50,11 @@ class Season:
 
     def after(self, load: float, at: float, seconds: float) -> "Season":
         """With one more sample (requests a second), at a time in seconds since the epoch."""
-        if not self.bucket_seconds:
-            return replace(
-                self, bucket_seconds=seconds, origin=at, totals=np.array([load]), counts=np.ones(1)
-            )
-        index = int((at - self.origin) // self.bucket_seconds)
+        index = int((at - self.origin) // self.bucket_seconds) if self.bucket_seconds else -1
+        if index < 0 or index >= 2 * SIZE:  # the first one, or the clock is another
+            return Season(seconds, np.array([load]), np.ones(1), origin=at)
         if index >= SIZE:
-            return self._halved().after(load, at, seconds)
+            return self._with_room().after(load, at, seconds)
         if index < len(self.totals) - 1:
             return self  # the clock was set back
         missing = index + 1 - len(self.totals)
@@ -73,8 +74,17 @@ class Season:
         parts = len(self.profile)
         return ((at % self.period) / self.period * parts).astype(np.intp) % parts
 
-    def _halved(self) -> "Season":
-        """Buckets of twice the length; beyond SIZE of the longest the oldest half goes."""
+    def _with_room(self) -> "Season":
+        """Buckets of twice the length; where that is too long the oldest quarter goes."""
+        if 2 * self.bucket_seconds > LONGEST_BUCKET:
+            gone = SIZE // 4
+            return replace(
+                self,
+                totals=self.totals[gone:],
+                counts=self.counts[gone:],
+                origin=self.origin + gone * self.bucket_seconds,
+                looked_at=max(0, self.looked_at - gone),
+            )
         size = len(self.totals) // 2 * 2
         totals, counts = (a[:size].reshape(-1, 2).sum(axis=1) for a in (self.totals, self.counts))
         return replace(

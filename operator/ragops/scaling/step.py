@@ -51,10 +51,10 @@ def _stable_since(
             since = None
         elif any(j.incomplete for j in judged):
             continue
-        elif since is None or seen is None or sample.at - seen > gap:
+        elif since is None or seen is None or abs(sample.at - seen) > gap:
             since = sample.at
         seen = sample.at
-    return since if seen is not None and now - seen <= gap else None
+    return since if seen is not None and abs(now - seen) <= gap else None
 
 
 def _within_bounds(choice: Choice, judged: Sequence[Judgement]) -> Decision:

@@ -5,6 +5,7 @@ in Knative's autoscaler). Down to the largest demand of the stability window (as
 does), within rateDown, and only when the window is full and the cooldown has passed.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -59,7 +60,9 @@ def calm(
     A demand for what there is, or more, ends it, and so does a gap between complete samples; an incomplete
     sample that asks for less neither confirms nor breaks it.
     """
-    current = Calm(state.stable_since, state.peaks)
+    # A person may have taken away what was asked for before.
+    was_calm = all(peak.desired < wanted for peak in state.peaks)
+    current = Calm(state.stable_since, state.peaks) if was_calm else Calm()
     gap = max_gap(policy)
     for sample in asked:
         if state.last_scale_time is not None and sample.at <= state.last_scale_time:
@@ -69,11 +72,11 @@ def calm(
         elif not sample.complete:
             continue
         else:
-            if current.since is None or seen is None or sample.at - seen > gap:
+            if current.since is None or seen is None or abs(sample.at - seen) > gap:
                 current = Calm(sample.at)
             current = replace(current, peaks=_with_peak(current.peaks, sample, policy))
         seen = sample.at
-    if seen is None or now - seen > gap:
+    if seen is None or abs(now - seen) > gap:
         return Calm()
     begin = now - timedelta(seconds=(policy.stability_seconds or 0) + _part_seconds(policy))
     return replace(current, peaks=tuple(peak for peak in current.peaks if peak.since > begin))
@@ -134,12 +137,12 @@ def _with_peak(
     """The peaks with one more demand. Only what is larger than all after it can become the largest."""
     seconds = _part_seconds(policy)
     begin = datetime.fromtimestamp(sample.at.timestamp() // seconds * seconds, sample.at.tzinfo)
-    larger = [peak for peak in peaks if peak.desired > sample.replicas and peak.since <= begin]
-    if larger and larger[-1].since == begin:
+    larger = [peak for peak in peaks if peak.desired > sample.replicas]
+    if larger and larger[-1].since >= begin:
         return tuple(larger)
     same = next((peak for peak in peaks if peak == ScalingPeak(since=begin, desired=sample.replicas)), None)
     return (*larger, same or ScalingPeak(since=begin, desired=sample.replicas))
 
 
 def _part_seconds(policy: AutoscalingSpec) -> int:
-    return max(policy.sample_seconds, (policy.stability_seconds or 0) // PARTS, 1)
+    return max(policy.sample_seconds, math.ceil((policy.stability_seconds or 0) / PARTS))

@@ -151,6 +151,7 @@ def test_a_new_process_goes_on_where_the_killed_one_was(
 
     stage = Stage(space, audit, played, seconds=8)
     tell(stage, start(), lambda _: start())
+    assert [space.replicas(service) for service in SERVICES] == [2, 2]
     assert_replays(log)
 
 
@@ -173,7 +174,8 @@ def test_another_replica_goes_on_where_the_killed_leader_was(
         alive.remove(killed)
         return leader()
 
-    # The lease runs out 10 seconds after its last renewal.
+    # The lease runs out 10 seconds after its last renewal. Should the takeover last for more than 15 seconds,
+    # that is a gap in the calm, which then begins anew: later, and without the demand of before.
     tell(Stage(space, audit, played, seconds=20), leader(), successor)
     for log in logs.values():
         assert_replays(log)
@@ -198,11 +200,10 @@ def tell(stage: Stage, leader: OperatorProcess, successor: Successor) -> None:
     stage.await_scalings(3, timeout=4 * stage.seconds)
     for service in SERVICES:
         first, second, third = stage.scalings(service)
-        # What only the API server could tell of the first one is its time in whole seconds.
+        # What counts is the time of the decision, a moment before its request.
         assert second.received - first.received >= window - timedelta(seconds=1)
         assert third.received - second.received >= window
         assert third.received >= since[service] + window
-        assert stage.space.replicas(service) == 2
 
 
 def assert_replays(log: Path) -> None:

@@ -1,70 +1,16 @@
 """The Step policy, over samples and time."""
 
 import math
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from tests.unit.operator.world import rag_of, six
+from tests.unit.scaling.running import START, Run, policy
 
-from ragops.api.autoscaling import AutoscalingSpec, MetricType
-from ragops.api.defaults import resolve
+from ragops.api.autoscaling import MetricType
 from ragops.api.status import ScalingAction
-from ragops.scaling.choice import remember
-from ragops.scaling.decide import decide, observe
+from ragops.scaling.decide import decide
 from ragops.scaling.decision import Decision, Replicas, ScalingReason, ScalingState
 from ragops.scaling.window import Sample, Window, reading
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def policy(**fields: object) -> AutoscalingSpec:
-    """A resolved policy: CPU only, windows of 60 s, a sample every 5 s."""
-    block = {
-        "stabilitySeconds": 60,
-        "cooldownSeconds": 60,
-        "sampleSeconds": 5,
-        "maxReplicas": 5,
-        "metrics": [{"type": "CPU"}],
-        **fields,
-    }
-    rag = resolve(rag_of(six(retrieval={"autoscaling": block})))
-    resolved = next(s.autoscaling for s in rag.spec.services if s.name == "retrieval")
-    assert resolved is not None
-    return resolved
-
-
-@dataclass
-class Run:
-    """Feeds samples to `decide` and carries its decisions out, as the operator does."""
-
-    policy: AutoscalingSpec
-    replicas: int = 1
-    ready: int | None = None
-    now: datetime = START
-    window: Window = field(default_factory=Window)
-    state: ScalingState = field(default_factory=ScalingState)
-
-    def sample(self, *cpu: float | None, seconds: float = 5) -> Decision:
-        """One sample with a CPU value for each ready pod, after `seconds`, and the decision on it."""
-        self.now += timedelta(seconds=seconds)
-        self.window = observe(self.policy, self.window, Sample(self.now, {MetricType.CPU: reading(cpu)}))
-        return self.decide()
-
-    def wait(self, seconds: float) -> Decision:
-        """A decision after a time without any sample."""
-        self.now += timedelta(seconds=seconds)
-        return self.decide()
-
-    def decide(self) -> Decision:
-        ready = self.replicas if self.ready is None else self.ready
-        replicas = Replicas(self.replicas, ready)
-        decision = decide(self.policy, replicas, self.window, self.state, self.now)
-        self.state = remember(decision, replicas, self.state, self.policy, self.now)
-        self.replicas = decision.desired
-        return decision
 
 
 def test_one_step_up_on_a_breach() -> None:
@@ -242,33 +188,3 @@ def test_a_restart_after_a_long_gap_starts_the_window_anew() -> None:
     run.now += timedelta(seconds=100)
     assert run.sample(10, 10).reason is ScalingReason.STABILIZING
     assert run.state.stable_since == run.now
-
-
-CPU = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True), st.floats(0, 200))
-
-
-@given(
-    st.lists(st.tuples(st.floats(0.1, 60), st.lists(CPU, min_size=0, max_size=4)), max_size=60),
-    st.integers(1, 3),
-    st.integers(3, 8),
-)
-def test_bounds_and_step_hold_whatever_the_metrics(
-    samples: list[tuple[float, list[float | None]]], lowest: int, highest: int
-) -> None:
-    run = Run(policy(minReplicas=lowest, maxReplicas=highest), replicas=lowest)
-    last_action: datetime | None = None
-    for seconds, cpu in samples:
-        before = run.replicas
-        decision = run.sample(*cpu, seconds=seconds)
-        assert lowest <= decision.desired <= highest
-        assert abs(decision.desired - before) <= 1
-        if decision.action is not ScalingAction.HOLD:
-            assert last_action is None or run.now - last_action >= timedelta(seconds=60)
-            last_action = run.now
-
-
-@given(st.floats(0, 1000), st.floats(0, 1000), st.integers(1, 5))
-def test_a_higher_metric_never_gives_fewer_replicas(low: float, high: float, replicas: int) -> None:
-    low, high = sorted((low, high))
-    desired = [Run(policy(), replicas=replicas).sample(*[value] * replicas).desired for value in (low, high)]
-    assert desired[0] <= desired[1]

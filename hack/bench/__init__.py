@@ -1,0 +1,1 @@
+"""Benchmarks of ragops: what is in docs/benchmarks.md."""
