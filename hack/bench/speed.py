@@ -21,14 +21,14 @@ from bench.page import table
 from bench.source import REQUESTED_CPU
 from bench.stage import OPERATOR, Stage, give_addresses, stage
 
-SLOTS: Final = 12
+SLOTS: Final = 6
 """Namespaces."""
-ROUNDS: Final = 9
+ROUNDS: Final = 12
 SETTLE_SECONDS: Final = 6.0
 """From the end of the load until all have seen it."""
 WAIT_SECONDS: Final = (2.0, 17.0)
 """Before each breach, at random: a whole period of the HPA, so that each phase is equally likely."""
-TIMEOUT_SECONDS: Final = 60.0
+TIMEOUT_SECONDS: Final = 90.0
 POLL_SECONDS: Final = 0.5
 HPA: Final = "system:serviceaccount:kube-system:horizontal-pod-autoscaler"
 CPU_PERCENT: Final = 70
@@ -112,15 +112,23 @@ def _play(played: Stage, slot: str) -> list[Breach]:
 def _rounds(played: Stage, space: Space) -> Iterator[Breach]:
     slot = space.namespace
     for _ in range(ROUNDS):
-        _until(lambda: _all_have(space, 1), f"{slot} is at rest")
-        give_addresses(space)
-        time.sleep(random.uniform(*WAIT_SECONDS))
+        _until(lambda: _rests(space), f"{slot} is at rest")
         yield Breach(slot, played.source.turn_up(slot))
         _until(lambda: _all_have(space, 2), f"{slot} is scaled up")
         played.source.turn_down(slot)
         time.sleep(SETTLE_SECONDS)
-        for contestant in CONTESTANTS:
-            space.patch("Deployment", f"{slot}-{contestant.name}", {"spec": {"replicas": 1}}, "scale")
+
+
+def _rests(space: Space) -> bool:
+    """Brings each workload back to one replica. Whether all still have it after a random time."""
+    for workload in space.all_of("Deployment"):
+        if workload["spec"]["replicas"] > 1:
+            space.patch("Deployment", workload["metadata"]["name"], {"spec": {"replicas": 1}}, "scale")
+    if not _all_have(space, 1):
+        return False
+    give_addresses(space)
+    time.sleep(random.uniform(*WAIT_SECONDS))
+    return _all_have(space, 1)
 
 
 def _set_up(space: Space, endpoint_port: int) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,7 +61,7 @@ def named(
     """The policies of the catalog by lists of names separated by commas, each once. Raises ValueError."""
     plain = dict.fromkeys(catalog.checked(name) for part in names for name in part.split(","))
     return [
-        Contender(name, lambda trace, name=name: catalog.build(name, trace, parameters, fields, memory))
+        Contender(name, partial(catalog.build, name, parameters=parameters, fields=fields, memory=memory))
         for name in plain
     ]
 

@@ -40,7 +40,7 @@ HOURS_FROM_SECONDS: Final = 7200
 """From this length on the time axis counts hours."""
 # Told apart with any colour vision: Okabe and Ito, "Color Universal Design".
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#666666", "#000000")
-STYLE: Final = {
+STYLE: Final[dict[Any, Any]] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,

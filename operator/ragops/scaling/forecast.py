@@ -148,7 +148,8 @@ class Forecast:
         bar = scores[_MODEL == Model.LAST_VALUE].max()
         better = (scores > bar) | (_MODEL == Model.LAST_VALUE)
         weights = np.where(better, np.exp(scores - scores.max()), 0.0)
-        return weights / weights.sum()
+        shares: Floats = weights / weights.sum()
+        return shares
 
     def _judging(self, load: float, seconds: float) -> "Forecast":
         """The earlier forecasts of this very load against it."""
@@ -207,7 +208,8 @@ def _smoothed(counts: Floats, bins: NDArray[np.intp]) -> Floats:
     """[EXPERTS] share of a bin and its neighbours."""
     left, right = np.maximum(bins - 1, 0), np.minimum(bins + 1, BINS - 1)
     near: Floats = counts[_ROWS, bins] + counts[_ROWS, left] + counts[_ROWS, right]
-    return near / 3 / counts.sum(axis=1)
+    shares: Floats = near / 3 / counts.sum(axis=1)
+    return shares
 
 
 def _forgetting(seconds: float, judged: int) -> float:

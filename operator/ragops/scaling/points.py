@@ -138,7 +138,8 @@ class Points:
         reverting = np.exp(np.clip(logs, -_MAX_LOG, _MAX_LOG) + now.base) - now.offset
         seasonal = self.seasonal * (factors + _PROFILE_FLOOR) - _PROFILE_FLOOR * self.mean
         rows = [np.full(SLOTS, self.last), self.level + damped * self.trend, reverting, seasonal]
-        return np.maximum(np.array(rows), 0.0)
+        loads: Floats = np.maximum(np.array(rows), 0.0)
+        return loads
 
     def _fitted(
         self, load: float, seconds: float, past: tuple[Regressor | None, ...]

@@ -45,9 +45,9 @@ _NODES: Final = np.array([-math.sqrt(3), 0.0, math.sqrt(3)])
 _WEIGHTS: Final = np.array([1 / 6, 2 / 3, 1 / 6])
 """Gauss-Hermite quadrature of a normal variable, for the load inside a sample."""
 
-
 PATIENCE: Final = (MetricType.RESPONSE_TIME, MetricType.QUEUE_DEPTH, MetricType.ERROR_RATE)
-"""Metrics that must not stay above their targets, whatever the forecast holds to be enough."""
+"""Metrics that must not stay above their targets, whatever the forecast holds to be enough. CPU is one of them
+where no response time says how busy a replica may be."""
 
 
 def decide(
@@ -234,13 +234,11 @@ def _stuck(choice: Choice, window: Window, learned: Learned) -> list[Judgement]:
         return []
     if state.last_scale_time is not None and choice.now - state.last_scale_time < settled:
         return []
+    timed = any(metric.type is MetricType.RESPONSE_TIME for metric in choice.policy.metrics or ())
+    types = PATIENCE if timed else (*PATIENCE, MetricType.CPU)
     seen = [judge(choice.policy, sample) for sample in window.samples]
     return [
-        newest
-        for newest, *_ in zip(*reversed(seen), strict=True)
-        if newest.metric.type in PATIENCE and all(_same(newest, judged).breached for judged in seen)
+        history[-1]
+        for history in zip(*seen, strict=True)
+        if history[-1].metric.type in types and all(j.breached for j in history)
     ]
-
-
-def _same(judgement: Judgement, judged: Sequence[Judgement]) -> Judgement:
-    return next(j for j in judged if j.metric.type is judgement.metric.type)

@@ -105,7 +105,8 @@ class Season:
         period = found * self.bucket_seconds
         parts = int(min(MAX_PHASES, max(MIN_LAG, round(found))))
         looked = replace(looked, period=period, profile=np.ones(parts))
-        times = self.origin + (np.arange(len(loads)) + 0.5) * self.bucket_seconds
+        middles = (np.arange(len(loads), dtype=np.float64) + 0.5) * self.bucket_seconds
+        times: Floats = self.origin + middles
         return replace(looked, profile=_profile(loads, looked._phase(times), parts, found))
 
 
