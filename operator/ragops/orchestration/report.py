@@ -145,12 +145,13 @@ def _scaling_status(service: Known, decision: Decision | None, now: datetime) ->
     )
     if before is None or decision.action is not ScalingAction.HOLD:
         return status
-    # These move with every sample; told are those of the decision's first time. An old change is forgotten
-    # with the next one.
+    # These move with every sample; told are those of the decision's first time, and a forecast when it comes
+    # or goes. An old change is forgotten with the next one.
+    still = before.forecast is not None and decision.forecast is not None
     volatile = {
         "message": before.message,
         "inputs": before.inputs,
-        "forecast": before.forecast,
+        "forecast": before.forecast if still else decision.forecast,
         "changes": before.changes,
     }
     return before if status.model_copy(update=volatile) == before else status

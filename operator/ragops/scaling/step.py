@@ -44,7 +44,7 @@ def _stable_since(
     seen = window.seen_until
     gap = max_gap(policy)
     for sample in window.samples:
-        if state.last_scale_time is not None and sample.at <= state.last_scale_time:
+        if state.last_scale_time is not None and sample.at < state.last_scale_time:
             continue  # the next step down needs a stability window of its own
         judged = judge(policy, sample)
         if any(j.loud for j in judged):

@@ -65,7 +65,7 @@ def calm(
     current = Calm(state.stable_since, state.peaks) if was_calm else Calm()
     gap = max_gap(policy)
     for sample in asked:
-        if state.last_scale_time is not None and sample.at <= state.last_scale_time:
+        if state.last_scale_time is not None and sample.at < state.last_scale_time:
             continue  # the next step down needs a stability window of its own
         if sample.replicas >= wanted:
             current = Calm()
