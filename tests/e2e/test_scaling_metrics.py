@@ -161,7 +161,7 @@ def test_down_after_it(system: Site, raised: dict[str, Raised], case: Case) -> N
     seen = raised[case.name]
     lowered = scaled_at(await_replicas(system, case.name, 1, 90))
     assert lowered - scaled_at(seen.status) >= timedelta(seconds=COOLDOWN)
-    # A sample looks back to the one before, and the response that came last is told with the next.
+    # The last answer was given a moment before `calm`, while the clients were stopped.
     assert lowered >= seen.calm + timedelta(seconds=STABILITY - 2 * PACE["sampleSeconds"])
     assert f" {STABILITY} s" in event(system, case.name, "ScaledDown")
 
@@ -198,12 +198,16 @@ def test_from_outside_through_the_api_server(system: Site, tmp_path: Path) -> No
     await_replicas(system, case.name, 1, 60)
     with outside(system, tmp_path) as operator:
         eventually(lambda: operator.metric("ragops_leader") == 1, 30, "the operator outside leads")
+        mark = system.audit_log.stat().st_size
         with loaded(system, case):
             status = await_replicas(system, case.name, case.replicas, 60)
         (measured,) = status["scaling"]["inputs"]
         assert measured["value"] > case.metric["upAbove"]
         assert measured["coveragePercent"] == 100
         assert f"scale Deployment {case.name}-{SERVICE} to {case.replicas}" in operator.log()
+        with system.audit_log.open() as log:
+            log.seek(mark)
+            assert "/proxy/metrics" in log.read(), "the pods were reached by another way"
 
 
 def wanted(name: str, service: dict[str, Any], policy: dict[str, Any]) -> dict[str, Any]:
