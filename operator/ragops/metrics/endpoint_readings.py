@@ -129,8 +129,15 @@ def _queue_depth(_: MetricSpec, names: EndpointSpec, answers: Sequence[Answer]) 
 
 
 def _arrivals(answers: Sequence[Answer]) -> Reading:
-    """Requests a second of each pod since the scrape before."""
-    return reading([a.traffic.timed / a.traffic.seconds if a.traffic else None for a in answers])
+    """Requests a second of each pod since the scrape before. Where others have been scraped before, a pod that
+    has not is new: what it got until now is little, and the others have got the rest."""
+    settled = any(answer.traffic for answer in answers)
+    return reading(
+        [
+            a.traffic.timed / a.traffic.seconds if a.traffic else 0.0 if settled and a.exposed else None
+            for a in answers
+        ]
+    )
 
 
 _VALUES: Final[dict[MetricType, Callable[[MetricSpec, EndpointSpec, Sequence[Answer]], Reading]]] = {

@@ -4,8 +4,8 @@ Each expert is a model (scaling/points.py) with a scale of its errors over one s
 come in clusters, so a recent scale tells more than an old one, if the past says so. What an expert's errors
 were, in units of their scale, is kept as a histogram: heavy tails need no assumption. Experts are weighted by
 how probable they held the loads that came (a rolling backtest by logarithmic score; Gneiting, Raftery,
-Strictly Proper Scoring Rules, 2007); those that were no better than the best expert of the last value count
-nothing.
+Strictly Proper Scoring Rules, 2007). Those that were no better than the best expert of the last value, by that
+score or by their mean error, count nothing.
 """
 
 import math
@@ -130,12 +130,12 @@ class Forecast:
         by_model = np.bincount(_MODEL, weights=self._weights(SLOTS - 1), minlength=len(Model))
         return Model(int(np.argmax(by_model)))
 
-    def status(self, expected: float, ahead: float) -> ForecastStatus:
-        """As status shows it: `expected` requests a second, `ahead` seconds from now."""
+    def status(self, ahead: float) -> ForecastStatus:
+        """As status shows it, for `ahead` seconds from now."""
         model, mean = self.model, self.points.mean
         known = self.judged > 0 and mean > TINY
         return ForecastStatus(
-            requests_per_second=round(expected, 2),
+            requests_per_second=round(float(self.issued[-1].points[model, -1]), 2),
             seconds_ahead=round(ahead),
             model=model.title,
             error_percent=round(100 * self.errors[model] / mean, 1) if known else None,
@@ -146,7 +146,8 @@ class Forecast:
         """[EXPERTS] shares in the mixture."""
         scores = self.scores[slot]
         bar = scores[_MODEL == Model.LAST_VALUE].max()
-        better = (scores > bar) | (_MODEL == Model.LAST_VALUE)
+        closer = (self.errors < self.errors[Model.LAST_VALUE])[_MODEL]
+        better = (scores > bar) & closer | (_MODEL == Model.LAST_VALUE)
         weights = np.where(better, np.exp(scores - scores.max()), 0.0)
         shares: Floats = weights / weights.sum()
         return shares

@@ -134,8 +134,7 @@ def _need(
     if behind > most * capacity.full * _target_seconds(policy):
         most = max(most, _draining(behind, means[last], capacity.full, policy, learned.start_seconds))
     least = max(most, *(_worthwhile(load, each, policy, STEADINESS) for load in loads))
-    expected = means[last]
-    status = forecast.status(expected, forecast.leads[last] * policy.sample_seconds)
+    status = forecast.status(forecast.leads[last] * policy.sample_seconds)
     error = capacity.error
     status = status.model_copy(
         update={
@@ -144,8 +143,8 @@ def _need(
         }
     )
     why = (
-        f"{expected:.1f} requests/s are expected in {status.seconds_ahead} s by {status.model}, "
-        f"one replica carries {each:.1f}"
+        f"{status.requests_per_second:.1f} requests/s are expected in {status.seconds_ahead} s "
+        f"by {status.model}, one replica carries {each:.1f}"
     )
     return _Need(most, least, why, status)
 
@@ -214,7 +213,11 @@ def _demand(
     if asked is not None and asked[0] > demand.replicas:
         demand = Demand(asked[0], proportional.why(asked[1], asked[0]))
     if demand.replicas <= wanted and (stuck := _stuck(choice, window, learned)):
-        demand = Demand(wanted + policy.step, f"{describe(stuck)} in spite of the forecast")
+        return Demand(wanted + policy.step, f"{describe(stuck)} in spite of the forecast")
+    # Where requests are stuck, few are answered, and what arrives looks like less.
+    high = [j for j in judged if j.metric.type in PATIENCE and j.breached]
+    if demand.replicas < wanted and high:
+        return Demand(wanted, describe(high))
     return demand
 
 

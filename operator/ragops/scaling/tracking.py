@@ -104,7 +104,9 @@ def _up(choice: Choice, demand: Demand) -> Decision:
     if wanted >= policy.max_replicas:
         text = f"{demand.why}; maxReplicas {policy.max_replicas} is reached"
         return choice.hold(ScalingReason.AT_MAXIMUM, text)
-    if 100 * demand.replicas >= policy.panic_percent * max(choice.replicas.ready, 1):
+    ready = max(choice.replicas.ready, 1)
+    # One more is no panic: with a single pod any growth would be one.
+    if 100 * demand.replicas >= policy.panic_percent * ready and demand.replicas > ready + 1:
         return choice.act(desired, ScalingReason.PANIC, f"{demand.why}, far more than are ready")
     if (until := choice.up_cooldown()) is not None:
         return choice.hold(ScalingReason.COOLING_DOWN, f"{demand.why}; cooldown", until)

@@ -44,7 +44,7 @@ values = st.lists(st.floats(0, 1e6), min_size=3, max_size=8)
 def test_one_pod_cannot_raise_the_cautious_value_above_the_others(values: list[float], absurd: float) -> None:
     floor = reading([*values, absurd]).floor
     assert floor is not None
-    assert floor <= max(values) * (1 + 1e-6)
+    assert floor <= max(values) + 0.5  # for rounding: MAX_VALUE has no decimals
 
 
 @given(values=values, more=st.lists(st.floats(0, 1e6), min_size=8, max_size=8))
@@ -53,4 +53,4 @@ def test_the_cautious_value_grows_with_each_value(values: list[float], more: lis
     lower, higher = reading(values).floor, reading([a + b for a, b in zip(values, more, strict=False)]).floor
     assert lower is not None
     assert higher is not None
-    assert lower <= higher * (1 + 1e-9)
+    assert lower <= higher + 1e-6  # for rounding
