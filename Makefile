@@ -7,7 +7,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: help demo down test lint unit cluster-tests service-tests e2e images binaries generate lock clean
+.PHONY: help demo down test lint unit cluster-tests service-tests e2e bench images binaries generate lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ e2e: $(READY) binaries ## everything on a real kubelet; needs root
 	@images/build operator services postgres
 	@$(VENV)/bin/pytest tests/cluster -m node
 	@$(VENV)/bin/pytest tests/e2e
+
+bench: $(READY) binaries ## all figures of docs/benchmarks.md: 20 minutes, on a machine that is idle otherwise
+	@$(PY) hack/bench
 
 binaries: $(READY) ## Kubernetes and tools from their Go modules, into the cache: once, 15 to 20 minutes
 	@$(PY) hack/cluster binaries >/dev/null

@@ -1,22 +1,22 @@
 """What the operator takes: CPU and memory with many scaled services, and the time of one decision."""
 
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import Final
 
 import httpx
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
-from ragops.scaling.simulation import catalog
-from ragops.scaling.simulation.model import Order, Policy, View, simulate
 from tests.cluster.operator.space import SIX, Space, services
 
 from bench.page import table
 from bench.scaling import PARAMETERS, loads
 from bench.source import REQUESTED_CPU
 from bench.stage import Stage, give_addresses, stage
+from ragops.scaling.simulation import catalog
+from ragops.scaling.simulation.model import Order, Policy, View, simulate
 
 NAMESPACES: Final = 10
 RAGS: Final = 6
@@ -78,10 +78,10 @@ def _apply(space: Space, endpoint_port: int) -> None:
         space.apply_rag(services(*SCALED, **dict.fromkeys(SCALED, block)), rag)
 
 
-def _totals(played: Stage) -> Counter[str]:
+def _totals(played: Stage) -> Mapping[str, float]:
     """The operator's own metrics, summed over their labels."""
     text = httpx.get(f"http://127.0.0.1:{played.operator.port}/metrics").text
-    totals = Counter[str]()
+    totals: defaultdict[str, float] = defaultdict(float)
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             totals[sample.name] += sample.value

@@ -1,19 +1,19 @@
 """How wrong the forecast of mode Predictive is on the recorded loads, beside the last value.
 
-Also how much of a load's variance its own past explains at all, as far as a linear function of it can tell that
-is fitted in hindsight: no forecast that has to be made in time can be expected to do much better.
+Also how much of a load's variance its own past explains at all, as far as a linear function of it can tell
+that is fitted in hindsight: no forecast that has to be made in time can be expected to do much better.
 """
 
 from typing import Final
 
 import numpy as np
+
+from bench.page import table
+from bench.scaling import PARAMETERS, loads
 from ragops.scaling.arrays import Floats
 from ragops.scaling.forecast import Forecast, leads_of
 from ragops.scaling.points import SLOTS
 from ragops.scaling.simulation.trace import Trace
-
-from bench.page import table
-from bench.scaling import PARAMETERS, loads
 
 LAGS: Final = 20
 """Past samples that the function in hindsight is made of."""

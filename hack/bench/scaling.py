@@ -6,13 +6,13 @@ from statistics import fmean
 from typing import Final
 
 from PIL import Image
+
+from bench.page import IMAGES, ROOT, table
 from ragops.cli.comparison import Result, compare, named, read_traces
 from ragops.cli.plot import Plot
 from ragops.scaling.simulation import catalog
 from ragops.scaling.simulation.parameters import Parameters
 from ragops.scaling.simulation.trace import Trace
-
-from bench.page import IMAGES, ROOT, table
 
 SPEEDUPS: Final = {"azure-llm-conv": 1.0, "nab-elb": 10.0, "servegen-m-large": 10.0}
 PARAMETERS: Final = Parameters(max_replicas=20)
@@ -87,9 +87,7 @@ def _comparison(by_trace: dict[str, list[Result]], hindsight: dict[str, Result])
 
 def _row(title: str, results: Sequence[Result]) -> list[str]:
     figures = [result.figures for result in results]
-    cells = [
-        f"{100 * f.violations:.2f}, {f.oracle_ratio:.2f}, **{f.j:.2f}**, {f.actions}" for f in figures
-    ]
+    cells = [f"{100 * f.violations:.2f}, {f.oracle_ratio:.2f}, **{f.j:.2f}**, {f.actions}" for f in figures]
     return [title, *cells, f"**{fmean(f.j for f in figures):.2f}**"]
 
 

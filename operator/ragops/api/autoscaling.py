@@ -161,7 +161,7 @@ class AutoscalingSpec(Model):
     max_replicas: Annotated[int, Field(ge=1, le=1000)] = 10
     """Never more replicas than this."""
     step: Annotated[int, Field(ge=1, le=100)] = 1
-    """Replicas added or removed by one action in mode Step."""
+    """Replicas added or removed by one action in mode Step, and added for an ErrorRate in any mode."""
     cooldown_seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
     """No further action for this long after any action, in both directions. Default: 300, in mode Predictive
     0."""

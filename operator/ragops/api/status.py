@@ -152,7 +152,7 @@ class ForecastStatus(StatusModel):
     seconds_ahead: int
     """How far ahead that is: until pods that are ordered now would be ready, and a sample more."""
     model: str
-    """The model that was best of late: LastValue, Trend or Seasonal."""
+    """The model that was best of late: LastValue, Trend, Reverting or Seasonal."""
     error_percent: float | None = None
     """Mean error of that model of late, in per cent of the mean load."""
     last_value_error_percent: float | None = None
@@ -177,7 +177,8 @@ class ScalingStatus(StatusModel):
     inputs: list[ScalingInput] = []
     """What the decision saw."""
     stable_since: datetime | None = None
-    """Since when all metrics have been below their lower thresholds without a gap."""
+    """Since when all metrics have been below their lower thresholds, in mode Step, or have asked for fewer
+    replicas, without a gap."""
     last_scale_time: datetime | None = None
     """When replicas were last changed."""
     cooldown_until: datetime | None = None

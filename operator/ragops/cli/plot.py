@@ -7,6 +7,7 @@ decision tells its reasons on hover.
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from html import escape
 from itertools import groupby
 from pathlib import Path
@@ -269,7 +270,7 @@ def _draw_response(ax: Axes, results: Sequence[Result], scale: _Scale) -> None:
 def _tooltip(changes: Sequence[Change]) -> str:
     """One line a decision."""
     lines = [
-        f"{c.at // 3600}:{c.at // 60 % 60:02}:{c.at % 60:02}  {c.before} to {c.after}  {c.reason}: {c.message}"
+        f"{timedelta(seconds=c.at)}  {c.before} to {c.after}  {c.reason}: {c.message}"
         for c in changes[:MESSAGES]
     ]
     more = len(changes) - MESSAGES

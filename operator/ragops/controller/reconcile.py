@@ -55,6 +55,11 @@ class Reconciler:
         self._failures: dict[Key, dict[str, ApplyFailure]] = {}
         self._specs: dict[Key, tuple[tuple[str, int], RAGDeployment | Sequence[Problem]]] = {}
 
+    def stand_by(self) -> None:
+        """Another replica leads: what this one knows of the decisions is no longer so."""
+        for key in self._specs:
+            self._metrics.publish(*key, ())
+
     def targets(self) -> Iterator[Target]:
         """All services that need samples."""
         for key, (_, rag) in self._specs.items():

@@ -193,6 +193,8 @@ class Operator:
                 self._decisions.reset(self._leadership.resumed_from)
             for key in self._cache.rags():
                 self._queue.add(key)
+        else:
+            self._reconciler.stand_by()
 
     def _not_alive(self) -> str | None:
         stuck = self._queue.stuck_seconds()

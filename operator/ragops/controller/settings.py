@@ -13,7 +13,7 @@ from ragops.cluster.lease import Lease
 from ragops.resources.pod import Images
 
 DECISION_LOG_MAX_BYTES: Final = 64 * 2**20
-DECISION_LOG_LEAST_BYTES: Final = 64 * 2**10
+DECISION_LOG_LEAST_BYTES: Final = 4 * 2**20
 """A file that is full after a few decisions would be rotated all the time."""
 
 

@@ -45,7 +45,7 @@ def measured(target: Target, answers: Sequence[Answer]) -> Measured:
         readings[metric.type] = _VALUES[metric.type](metric, target.endpoint, answers)
         if why := next(_whys(metric, target.endpoint, answers), None):
             missing[metric.type] = why
-    return Measured(readings, _arrivals(answers) if target.arrivals else None, missing)
+    return Measured(readings, _arrivals(target.endpoint, answers) if target.arrivals else None, missing)
 
 
 def _whys(metric: MetricSpec, names: EndpointSpec, answers: Sequence[Answer]) -> Iterator[Missing]:
@@ -128,9 +128,12 @@ def _queue_depth(_: MetricSpec, names: EndpointSpec, answers: Sequence[Answer]) 
     return reading(depths)
 
 
-def _arrivals(answers: Sequence[Answer]) -> Reading:
-    """Requests a second of each pod since the scrape before. Where others have been scraped before, a pod that
-    has not is new: what it got until now is little, and the others have got the rest."""
+def _arrivals(names: EndpointSpec, answers: Sequence[Answer]) -> Reading:
+    """Requests a second of each pod since the scrape before; none is known where no pod counts them. Where
+    others have been scraped before, a pod that has not is new: the others have got the requests until now."""
+    count = f"{names.request_seconds}_count"
+    if not any(answer.exposed and answer.exposed.exposes(count) for answer in answers):
+        return reading([None for _ in answers])
     settled = any(answer.traffic for answer in answers)
     return reading(
         [

@@ -20,6 +20,8 @@ MAX_LINES: Final = 1000
 """Of the wanted metrics, one a series. A histogram of the reference images has 17 a route."""
 MAX_LINE: Final = 1024
 """Bytes of one line."""
+MAX_WANTED_BYTES: Final = 1 << 17
+"""Bytes of all lines of the wanted metrics: reading them must not hold up the event loop."""
 
 # Possessive: a hostile line costs one pass over it. Labels may hold any character between their quotes.
 _SAMPLE: Final = re.compile(
@@ -62,9 +64,12 @@ def parse(body: bytes, wanted: Collection[str]) -> Exposition:
         raise SourceError(MissingReason.TOO_LARGE, f"more than {MAX_BYTES >> 20} MiB of metrics")
     values: dict[Series, float] = {}
     announced = set()
+    size = 0
     for number, line in enumerate(_lines(body, wanted)):
-        if number == MAX_LINES:
-            why = f"more than {MAX_LINES} lines of the metrics that are needed"
+        size += len(line)
+        if number == MAX_LINES or size > MAX_WANTED_BYTES:
+            limit = f"{MAX_LINES} lines, or {MAX_WANTED_BYTES >> 10} KiB,"
+            why = f"more than {limit} of the metrics that are needed"
             raise SourceError(MissingReason.TOO_LARGE, why)
         if line.lstrip().startswith("#"):
             announced.add(line.split()[2])

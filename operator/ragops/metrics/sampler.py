@@ -156,7 +156,8 @@ def _remember_starts(starts: dict[str, float], pods: Sequence[Pod]) -> None:
     for pod in pods:
         if pod.start_seconds is not None:
             starts.setdefault(pod.uid, pod.start_seconds)
-    gone = [uid for uid in starts if uid not in {pod.uid for pod in pods}]
+    here = {pod.uid for pod in pods}
+    gone = [uid for uid in starts if uid not in here]
     for uid in gone[:-MAX_STARTS]:
         del starts[uid]
 

@@ -17,7 +17,7 @@ from ragops.orchestration.graph import start_order
 from ragops.orchestration.known import Known
 from ragops.orchestration.observation import Observation, workload_view
 from ragops.orchestration.owners import left_to, owner_of
-from ragops.orchestration.report import report
+from ragops.orchestration.report import calm_forgotten, report
 from ragops.orchestration.startup import begun, first_start, progress, timeout_at
 from ragops.resources.child import HASH_ANNOTATION, ChildRef, Manifest, ref_of
 from ragops.resources.children import build_children, workload_ref
@@ -85,6 +85,8 @@ def _known(rag: RAGDeployment, spec: ServiceSpec, seen: Observation, now: dateti
     live = seen.children.get(ref)
     workload = workload_view(live) if live else None
     previous = next((s for s in rag.status.services if (s.name, s.type) == (spec.name, spec.type)), None)
+    if previous is not None and rag.status.observed_generation != rag.metadata.generation:
+        previous = calm_forgotten(previous)  # it was calm by other rules
     trouble = diagnose(seen.pods_of(spec.name), seen.failures.get(spec.name), now)
     return Known(spec, previous, ref, workload, trouble, progress(spec, previous, workload, trouble, now))
 

@@ -157,6 +157,11 @@ def _scaling_status(service: Known, decision: Decision | None, now: datetime) ->
     return before if status.model_copy(update=volatile) == before else status
 
 
+def calm_forgotten(service: ServiceStatus) -> ServiceStatus:
+    """The status of a service whose scaler remembers no stability."""
+    return service.model_copy(update={"scaling": _unwatched(service.scaling)})
+
+
 def _unwatched(scaling: ScalingStatus | None) -> ScalingStatus | None:
     return scaling.model_copy(update={"stable_since": None, "peaks": []}) if scaling else None
 

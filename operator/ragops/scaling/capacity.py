@@ -23,6 +23,8 @@ MAX_WAIT: Final = 0.25
 """Waiting items per request a second of throughput, in seconds: with more a sample counts as overloaded."""
 MAX_VARIANCE: Final = 1.0
 ENOUGH_SAMPLES: Final = 2
+MAX_ERROR: Final = 0.3
+"""Standard error of the capacity, relative to it, up to which it is gone by."""
 _PRIOR_SPREAD: Final = 0.5
 """Weight of the assumption that load is even inside a sample, in squares of the regressor."""
 
@@ -106,7 +108,8 @@ class Capacity:
     @property
     def known(self) -> bool:
         """Enough was seen to go by it."""
-        return self._best.count >= ENOUGH_SAMPLES - 0.5 and self._best.ratio > 0
+        enough = self._best.count >= ENOUGH_SAMPLES - 0.5 and self._best.ratio > 0
+        return enough and self.error <= MAX_ERROR
 
     @property
     def full(self) -> float:

@@ -4,8 +4,8 @@ Each expert is a model (scaling/points.py) with a scale of its errors over one s
 come in clusters, so a recent scale tells more than an old one, if the past says so. What an expert's errors
 were, in units of their scale, is kept as a histogram: heavy tails need no assumption. Experts are weighted by
 how probable they held the loads that came (a rolling backtest by logarithmic score; Gneiting, Raftery,
-Strictly Proper Scoring Rules, 2007). Those that were no better than the best expert of the last value, by that
-score or by their mean error, count nothing.
+Strictly Proper Scoring Rules, 2007). Those that were no better than the best expert of the last value, by
+that score or by their mean error, count nothing.
 """
 
 import math

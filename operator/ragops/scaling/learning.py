@@ -14,9 +14,9 @@ DEFAULT_START_SECONDS: Final = 30.0
 START_SHARE: Final = 0.9
 MAX_STARTS: Final = 50
 """Starts that count, the newest: images and nodes change."""
-ABSURD: Final = 10.0
-"""A pod is wrong about its arrivals where those it has beyond the next pod are so many times all the rest:
-sessions and long connections spread requests unevenly, but not so."""
+ABSURD: Final = 1000.0
+"""A pod is wrong about its arrivals where those it has beyond the next pod are so many times all the rest.
+Less proves nothing: over one long connection all requests go to one pod, and new pods have had none yet."""
 GAP: Final = 2.5
 """Sampling times without a sample that count as a gap."""
 
@@ -63,6 +63,6 @@ def load_of(arrivals: Reading | None) -> float | None:
     one pod tells of so many that it must be wrong."""
     if arrivals is None or arrivals.average is None:
         return None
-    if arrivals.excess > ABSURD * (arrivals.total - arrivals.excess):
+    if 0 < ABSURD * (arrivals.total - arrivals.excess) < arrivals.excess:
         return None
     return arrivals.average * arrivals.ready

@@ -39,6 +39,10 @@ STEADINESS: Final = 2.2
 for while it starts, and what is removed may have to be ordered again."""
 ENOUGH_JUDGED: Final = 4
 """Forecasts whose errors are known before they are gone by."""
+SETTLED: Final = 20
+"""Forecasts after which their errors are known well enough."""
+YOUNG_HEADROOM: Final = 1.5
+"""Load at most, relative to the present one, that a forecast of less experience orders for."""
 LATE_PER_EXCESS: Final = 4.0
 """Requests that are late for each one that is too many: those around it wait in the same queue."""
 _NODES: Final = np.array([-math.sqrt(3), 0.0, math.sqrt(3)])
@@ -46,8 +50,8 @@ _WEIGHTS: Final = np.array([1 / 6, 2 / 3, 1 / 6])
 """Gauss-Hermite quadrature of a normal variable, for the load inside a sample."""
 
 PATIENCE: Final = (MetricType.RESPONSE_TIME, MetricType.QUEUE_DEPTH, MetricType.ERROR_RATE)
-"""Metrics that must not stay above their targets, whatever the forecast holds to be enough. CPU is one of them
-where no response time says how busy a replica may be."""
+"""Metrics that must not stay above their targets, whatever the forecast holds to be enough. CPU is one of
+them where no response time says how busy a replica may be."""
 
 
 def decide(
@@ -61,7 +65,8 @@ def decide(
         or learned.forecast.judged < ENOUGH_JUDGED
         or not learned.capacity.known
     ):
-        return proportional.decide(_patient(policy), replicas, window, state, now)
+        decision = proportional.decide(_patient(policy), replicas, window, state, now)
+        return replace(decision, message=f"{decision.message}; {_untaught(learned)}")
     state = sane(state, now)
     sample = recent(window, policy, now)
     judged = judge(policy, sample)
@@ -85,6 +90,13 @@ def decide(
     if demand is None:
         return choice.hold(ScalingReason.METRICS_MISSING, "no arrivals are known; replicas stay as they are")
     return follow(choice, demand, complete)
+
+
+def _untaught(learned: Learned | None) -> str:
+    """Why there is no forecast to go by."""
+    if learned is None or learned.forecast is None:
+        return "no arrivals have been measured"
+    return "too little is known for a forecast yet"
 
 
 def _patient(policy: AutoscalingSpec) -> AutoscalingSpec:
@@ -130,9 +142,16 @@ def _need(
     queue = next((j.reading for j in judged if j.metric.type is MetricType.QUEUE_DEPTH and j.measured), None)
     waiting = (queue.floor or 0.0) * queue.ready if queue else 0.0
     means = [float(load.loads @ load.weights) for load in loads]
-    behind = waiting + (means[0] - replicas.ready * capacity.full) * learned.start_seconds
+    # What is on its way, or not ready for a moment, will serve: only a queue that is there proves otherwise.
+    serving = replicas.ready if waiting else max(replicas.ready, replicas.wanted)
+    behind = waiting + (means[0] - serving * capacity.full) * learned.start_seconds
     if behind > most * capacity.full * _target_seconds(policy):
         most = max(most, _draining(behind, means[last], capacity.full, policy, learned.start_seconds))
+    if forecast.judged < SETTLED:
+        # How wrong it can be is more of a guess than known: that must not order a fleet.
+        most = min(
+            most, math.ceil(min(YOUNG_HEADROOM * forecast.points.last / each, policy.max_replicas)) + 1
+        )
     least = max(most, *(_worthwhile(load, each, policy, STEADINESS) for load in loads))
     status = forecast.status(forecast.leads[last] * policy.sample_seconds)
     error = capacity.error
@@ -240,6 +259,8 @@ def _stuck(choice: Choice, window: Window, learned: Learned) -> list[Judgement]:
     timed = any(metric.type is MetricType.RESPONSE_TIME for metric in choice.policy.metrics or ())
     types = PATIENCE if timed else (*PATIENCE, MetricType.CPU)
     seen = [judge(choice.policy, sample) for sample in window.samples]
+    if len(seen) < 2:
+        return []
     return [
         history[-1]
         for history in zip(*seen, strict=True)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from ragops.api.autoscaling import AutoscalingSpec
-from ragops.scaling.choice import Choice, sane
+from ragops.api.autoscaling import AutoscalingSpec, MetricType
+from ragops.scaling.choice import Choice, max_gap, sane
 from ragops.scaling.decision import Decision, Replicas, ScalingReason, ScalingState
 from ragops.scaling.judgement import Judgement, describe, judge, recent, why_missing
 from ragops.scaling.sample import Sample
@@ -34,6 +34,12 @@ def largest(
     return max(demands, key=lambda pair: pair[0], default=None)
 
 
+def _told_anew(choice: Choice) -> bool:
+    """Enough samples have come since the last action for an ErrorRate to speak of what is there now."""
+    last = choice.state.last_scale_time
+    return last is None or choice.now - last > max_gap(choice.policy)
+
+
 def _asked(policy: AutoscalingSpec, replicas: Replicas, sample: Sample) -> Asked:
     judged = judge(policy, sample)
     demand = largest(judged, policy, replicas)
@@ -50,6 +56,8 @@ def _within_bounds(choice: Choice, judged: Sequence[Judgement]) -> Decision:
     if found is None:
         return choice.hold(ScalingReason.WITHIN_TOLERANCE, "no metric asks for a change")
     replicas, strongest = found
+    if strongest.metric.type is MetricType.ERROR_RATE and not _told_anew(choice):
+        replicas = wanted  # the step that was made has not had time to show
     complete = not any(j.incomplete for j in judged)
     if replicas <= wanted and not complete and wanted > choice.policy.min_replicas:
         text = f"no value of {why_missing(judged)} for some ready pod; no scaling down"

@@ -22,7 +22,7 @@ from ragops.telemetry.metrics import DECISIONS_DROPPED
 logger = logging.getLogger(__name__)
 
 STDOUT: Final = "-"
-CAPACITY: Final = 10_000
+CAPACITY: Final = 500
 """Records that wait: some seconds of a thousand services, and a few megabytes."""
 STOP_SECONDS: Final = 5
 

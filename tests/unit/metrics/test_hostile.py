@@ -154,10 +154,10 @@ async def test_parsing_takes_a_share_of_the_time_and_no_more(pods: Pods, source:
     fresh = count()
 
     async def answer(_: web.Request) -> web.StreamResponse:
-        lines = [f'ragservices_queue_depth{{a="{"b" * 500}{next(fresh)}"}} 1\n' for _ in range(900)]
+        lines = [f'ragservices_queue_depth{{a="{"b" * 100}{next(fresh)}"}} 1\n' for _ in range(900)]
         return web.Response(text="".join(lines), headers=TEXT)
 
-    numbers = range(1, 101)
+    numbers = range(1, 401)
     pods.answers = dict.fromkeys(numbers, answer)
     ready = [pods.pod(number) for number in numbers]
     found = await source.measure(target(ready, QUEUE, port=pods.port), ready)

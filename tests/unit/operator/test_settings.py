@@ -38,14 +38,14 @@ def test_all_given() -> None:
         POD_NAMESPACE="here",
         RAGOPS_LEASE_NAME="team-leader",
         RAGOPS_DECISION_LOG="-",
-        RAGOPS_DECISION_LOG_MAX_BYTES="100000",
+        RAGOPS_DECISION_LOG_MAX_BYTES="5000000",
     )
     assert found.namespaces == ("a", "b")
     assert not found.leader_election
     assert found.port == 0
     assert (found.log_level, found.log_json) == ("DEBUG", True)
     assert (found.scrape, found.prometheus_url) == ("proxy", "http://prometheus.monitoring:9090")
-    assert (found.decision_log, found.decision_log_max_bytes) == ("-", 100_000)
+    assert (found.decision_log, found.decision_log_max_bytes) == ("-", 5_000_000)
     assert (found.identity, found.lease) == ("ragops-1", ("here", "team-leader"))
 
 

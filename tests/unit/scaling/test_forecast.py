@@ -46,7 +46,7 @@ def wave(count: int, noise: float = 0.0) -> list[float]:
 
 def test_a_constant_load_is_its_last_value() -> None:
     forecast = after([35.0] * 300)
-    status = forecast.status(35.0, 180)
+    status = forecast.status(180)
     assert (status.model, status.error_percent, status.last_value_error_percent) == ("LastValue", 0.0, 0.0)
     expected = forecast.distribution(SLOTS - 1)
     assert expected.loads @ expected.weights == pytest.approx(35.0, rel=0.02)
@@ -55,20 +55,25 @@ def test_a_constant_load_is_its_last_value() -> None:
 
 def test_a_rhythm_is_known_better_than_by_the_last_value() -> None:
     forecast = after(wave(480, noise=0.05))
-    status = forecast.status(0.0, 180)
+    status = forecast.status(180)
     assert status.model == "Seasonal"
     assert status.error_percent is not None
     assert status.last_value_error_percent is not None
     assert status.error_percent < 0.7 * status.last_value_error_percent
 
 
-@pytest.mark.parametrize(("ahead", "used"), [(0.0, False), (-3.0, False), (0.5, True)])
-def test_an_expert_that_is_no_better_than_the_last_value_is_not_used(ahead: float, used: bool) -> None:
-    forecast = after(wave(30))
+@pytest.mark.parametrize(
+    ("ahead", "error", "used"), [(0.0, 1.0, False), (-3.0, 1.0, False), (0.5, 2.0, False), (0.5, 1.9, True)]
+)
+def test_an_expert_that_is_no_better_than_the_last_value_is_not_used(
+    ahead: float, error: float, used: bool
+) -> None:
+    """Better by its score and by its mean error, which is 2 for the last value."""
     scores = np.full((SLOTS, len(Model), 3), -100.0)
     scores[:, Model.LAST_VALUE, 1] = -90.0
     scores[:, Model.TREND, 2] = -90.0 + ahead
-    found = shares(replace(forecast, scores=scores.reshape(SLOTS, -1)))
+    errors = np.array([2.0, error, 1.0, 1.0])
+    found = shares(replace(after(wave(30)), scores=scores.reshape(SLOTS, -1), errors=errors))
     assert (found[Model.TREND] > 0) is used
     assert found[Model.REVERTING] == found[Model.SEASONAL] == 0
     assert sum(found.values()) == pytest.approx(1)
@@ -131,7 +136,7 @@ def test_whatever_the_load_the_distribution_is_one(loads: list[float], repeated:
         assert (expected.loads >= 0).all()
         assert expected.weights.sum() == pytest.approx(1.0)
         assert (expected.weights >= 0).all()
-    status = forecast.status(1.0, 60)
+    status = forecast.status(60)
     assert all(
         error is None or math.isfinite(error)
         for error in (status.error_percent, status.last_value_error_percent)

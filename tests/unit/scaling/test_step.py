@@ -68,7 +68,7 @@ def test_a_gap_in_the_samples_is_not_stability() -> None:
     run = Run(policy(), replicas=2)
     for _ in range(6):
         run.sample(10, 10)
-    run.wait(40)
+    assert run.wait(40).stable_since is None
     for _ in range(12):
         assert run.sample(10, 10).action is ScalingAction.HOLD
     assert run.sample(10, 10).action is ScalingAction.DOWN
@@ -178,6 +178,13 @@ def test_a_restart_keeps_the_window_when_the_gap_is_small() -> None:
     for _ in range(2):
         assert run.sample(10, 10).action is ScalingAction.HOLD
     assert run.sample(10, 10).action is ScalingAction.DOWN
+
+
+def test_a_process_whose_clock_was_ahead_says_nothing_of_the_time_since() -> None:
+    run = Run(policy(), replicas=2)
+    run.state = ScalingState(stable_since=START - timedelta(seconds=600))
+    run.window = Window(seen_until=START + timedelta(seconds=100))
+    assert run.sample(10, 10).reason is ScalingReason.STABILIZING
 
 
 def test_a_restart_after_a_long_gap_starts_the_window_anew() -> None:

@@ -85,6 +85,15 @@ def test_an_incomplete_sample_neither_confirms_nor_breaks_the_calm() -> None:
     assert watch.ask(1, 6, complete=False) == Calm()  # 17 s without a complete one
 
 
+@pytest.mark.parametrize("seconds", [-11, 21], ids=["long-ago", "ahead"])
+def test_a_gap_to_what_was_seen_last_ends_the_calm(seconds: int) -> None:
+    """A time that lies ahead is of a clock that was set back since, nobody knows how long ago."""
+    long_ago = Calm(START - timedelta(seconds=300), (ScalingPeak(since=START, desired=2),))
+    watch = Watch(calm=long_ago, seen=START + timedelta(seconds=seconds))
+    assert watch.ask(3).since == watch.at
+    assert Watch(calm=long_ago, seen=START).ask(3).since == long_ago.since
+
+
 def test_a_remembered_demand_for_what_there_is_now_was_no_calm() -> None:
     """A person has taken pods away."""
     watch = Watch(wanted=9, calm=Calm(START, (ScalingPeak(since=START, desired=6),)), seen=START)
