@@ -142,13 +142,14 @@ class Operator:
 
     async def _sample(self) -> None:
         while True:
+            pause = TICK_SECONDS
             if self._leadership.holds:
                 try:
-                    self._sampler.start_due(self._reconciler.targets(), datetime.now(UTC))
+                    pause = self._sampler.start_due(self._reconciler.targets(), datetime.now(UTC))
                 except Exception:  # the edge of the sampling loop
                     logger.exception("unexpected error in the sampler")
                     UNEXPECTED.labels("sampler").inc()
-            await asyncio.sleep(TICK_SECONDS)
+            await asyncio.sleep(pause)
 
     async def _work(self) -> None:
         """One worker: the outer loop around the passes."""

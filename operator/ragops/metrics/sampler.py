@@ -22,7 +22,7 @@ from ragops.telemetry.metrics import SAMPLE_AGE, SAMPLES, SAMPLES_MISSING, UNEXP
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 0.25
-"""How late a sample may be: less than the shortest sampling time of one second."""
+"""How late the first sample of a service may be, or one that had to wait for the one before it."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -64,11 +64,11 @@ class Sampler:
             self._drop(service)
         self._resumed_from = resumed_from
 
-    def start_due(self, targets: Iterable[Target], now: datetime) -> None:
+    def start_due(self, targets: Iterable[Target], now: datetime) -> float:
         """Starts the samples that are due at `now`, of all the services that are scaled.
 
         Returns at once: a sample ends in its own time, by waking up its RAGDeployment. One that is still
-        under way when the next is due takes that one's place.
+        under way when the next is due takes that one's place. The answer is the seconds until the next call.
         """
         wanted = {target.service: target for target in targets}
         for gone in self._ids() - wanted.keys():
@@ -80,6 +80,8 @@ class Sampler:
                 service.due = next_due(now, target)
                 service.task = asyncio.create_task(self._sample(service, target, now))
                 service.task.add_done_callback(partial(_ended, service))
+        ahead = [s.due for services in self._services.values() for s in services.values() if s.due > now]
+        return min([TICK_SECONDS, *((due - now).total_seconds() for due in ahead)])
 
     async def close(self) -> None:
         """Ends the samples under way."""

@@ -15,7 +15,7 @@ from ragops.cluster.protocol import Object
 from ragops.metrics.endpoint import EndpointSource
 from ragops.metrics.pod import Pod
 from ragops.metrics.resource import ResourceSource
-from ragops.metrics.sampler import Sampler, next_due
+from ragops.metrics.sampler import TICK_SECONDS, Sampler, next_due
 from ragops.metrics.scrape import DirectScraper
 from ragops.metrics.source import Target
 from ragops.scaling.learning import MAX_STARTS
@@ -240,3 +240,12 @@ async def test_what_is_missing_is_counted_by_source_and_reason(sampled: Sampled)
     await sampled.take(target([], CPU))
     assert counted() == before + 1
     assert "does not know PodMetrics" in sampled.window().samples[0].missing[MetricType.CPU]
+
+
+async def test_the_next_call_is_when_the_next_sample_is_due(sampled: Sampled) -> None:
+    """Not a tick later: that would be part of each reaction to a breach."""
+    every_second = target([], CPU)
+    due = next_due(NOW, every_second)
+    assert sampled.sampler.start_due([every_second], NOW) == TICK_SECONDS
+    just_before = due - timedelta(milliseconds=40)
+    assert sampled.sampler.start_due([every_second], just_before) == pytest.approx(0.04)
