@@ -49,15 +49,15 @@ def _asked(policy: AutoscalingSpec, replicas: Replicas, sample: Sample) -> Asked
 
 def _within_bounds(choice: Choice, judged: Sequence[Judgement]) -> Decision:
     wanted = choice.replicas.wanted
-    found = largest(judged, choice.policy, choice.replicas)
+    # The step that was made for errors needs time to show; the other metrics go on asking meanwhile.
+    asking = [j for j in judged if j.metric.type is not MetricType.ERROR_RATE or _told_anew(choice)]
+    found = largest(asking, choice.policy, choice.replicas)
     if not any(j.measured for j in judged):
         text = f"no value of {why_missing(judged)}; replicas stay as they are"
         return choice.hold(ScalingReason.METRICS_MISSING, text)
     if found is None:
         return choice.hold(ScalingReason.WITHIN_TOLERANCE, "no metric asks for a change")
     replicas, strongest = found
-    if strongest.metric.type is MetricType.ERROR_RATE and not _told_anew(choice):
-        replicas = wanted  # the step that was made has not had time to show
     complete = not any(j.incomplete for j in judged)
     if replicas <= wanted and not complete and wanted > choice.policy.min_replicas:
         text = f"no value of {why_missing(judged)} for some ready pod; no scaling down"

@@ -128,7 +128,7 @@ def _down(choice: Choice, demand: Demand, since: datetime) -> Decision:
     floor = choice.floor()
     if floor >= choice.replicas.wanted:
         return choice.hold(ScalingReason.RATE_LIMITED, f"{demand.why}; rateDown allows no fewer for now")
-    text = f"at most {desired} replicas were asked for in {seconds} s"
+    text = f"at most {desired} asked for in {seconds} s"
     why = f"{text}; rateDown allows {floor} for now" if floor > desired else text
     return choice.act(max(desired, floor), ScalingReason.BELOW_TARGET, why)
 

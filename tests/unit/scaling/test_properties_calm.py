@@ -223,3 +223,16 @@ def test_a_decision_before_the_first_sample_changes_nothing() -> None:
         run.restart()
         decision = decide(by, Replicas(4, 4), run.window, run.state, START + timedelta(hours=1))
         assert decision.action is ScalingAction.HOLD
+
+
+def test_errors_wait_for_their_step_to_show_and_other_metrics_do_not_wait_for_errors() -> None:
+    both = policy(
+        mode="Proportional", metrics=[{"type": "CPU"}, {"type": "ErrorRate"}], step=2, maxReplicas=9
+    )
+    run = Run(both, replicas=2)
+    errors = {MetricType.CPU: [50.0] * 2, MetricType.ERROR_RATE: [50.0] * 2}
+    assert run.measure(errors).desired == 4
+    for _ in range(3):
+        errors = {metric: values[:1] * 4 for metric, values in errors.items()}
+        assert run.measure(errors).desired == 4
+    assert run.measure({**errors, MetricType.CPU: [80.0] * 4}).desired == 5

@@ -85,6 +85,13 @@ def test_an_incomplete_sample_neither_confirms_nor_breaks_the_calm() -> None:
     assert watch.ask(1, 6, complete=False) == Calm()  # 17 s without a complete one
 
 
+def test_what_was_asked_before_the_last_action_is_no_part_of_the_next_window() -> None:
+    asked = [Asked(START + timedelta(seconds=seconds), 3, complete=True) for seconds in (-5, 0, 5)]
+    acted = ScalingState(last_scale_time=START)
+    assert calm(asked[:1], 9, BY, START - timedelta(seconds=10), acted, START) == Calm()
+    assert calm(asked, 9, BY, START - timedelta(seconds=10), acted, asked[-1].at).since == START
+
+
 @pytest.mark.parametrize("seconds", [-11, 21], ids=["long-ago", "ahead"])
 def test_a_gap_to_what_was_seen_last_ends_the_calm(seconds: int) -> None:
     """A time that lies ahead is of a clock that was set back since, nobody knows how long ago."""
