@@ -144,6 +144,31 @@ def test_memory_asks_for_replicas_as_in_proportional() -> None:
     assert decision.message == "Memory 140.0 at a target of 80 asks for 14"
 
 
+def partial(run: Run) -> Decision:
+    """A sample of the load that it knows, with one pod whose CPU is missing."""
+    each = 40.0 / run.replicas
+    cpu = [None, *[10 * each] * (run.replicas - 1)]
+    return run.measure({MetricType.CPU: cpu}, [each] * run.replicas)
+
+
+def test_a_ripe_window_does_not_scale_down_on_partial_data() -> None:
+    run = experienced(Run(by(), replicas=18))
+    for _ in range(12):
+        run.serve(40.0)
+    assert partial(run).reason is ScalingReason.STABILIZING
+    assert run.serve(40.0).action is ScalingAction.DOWN
+
+
+def test_partial_samples_are_no_part_of_a_stability_window() -> None:
+    run = experienced(Run(by(), replicas=18))
+    run.serve(40.0)
+    for _ in range(14):
+        assert partial(run).action is ScalingAction.HOLD
+    for _ in range(12):
+        assert run.serve(40.0).action is ScalingAction.HOLD
+    assert run.serve(40.0).action is ScalingAction.DOWN
+
+
 def test_without_arrivals_metrics_may_add_replicas_and_nothing_removes_them() -> None:
     run = experienced(Run(by(), replicas=8))
     for _ in range(30):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.scaling.running import START, examples, policy
 
 from ragops.api.autoscaling import AutoscalingSpec
-from ragops.api.status import ScalingPeak, ScalingStatus
+from ragops.api.status import ScalingChange, ScalingPeak, ScalingStatus
 from ragops.scaling.choice import Choice
 from ragops.scaling.decision import Decision, Replicas, ScalingReason, ScalingState
 from ragops.scaling.tracking import Asked, Calm, Demand, calm, follow
@@ -125,6 +125,14 @@ def test_up_is_limited_by_the_larger_of_number_and_per_cent() -> None:
     assert decided(9, wanted=8).desired == 9
     assert decided(15, wanted=8).desired == 12  # 50 % of 8
     assert decided(15, wanted=2, ready=8).desired == 4  # 2 replicas
+
+
+def test_nothing_changes_where_the_limit_was_used_up() -> None:
+    """In the direction of the demand, whatever was done in the other one."""
+    added = (ScalingChange(time=START - timedelta(seconds=5), replicas=4),)
+    assert decided(15, wanted=8, changes=added).reason is ScalingReason.RATE_LIMITED
+    removed = (ScalingChange(time=START - timedelta(seconds=5), replicas=14),)
+    assert decided(3, wanted=8, changes=removed).reason is ScalingReason.RATE_LIMITED
 
 
 def test_panic_knows_no_limit_but_the_maximum() -> None:
