@@ -14,7 +14,7 @@ from tests.cluster.operator.space import SIX, Space, services
 from bench.page import table
 from bench.scaling import PARAMETERS, loads
 from bench.source import REQUESTED_CPU
-from bench.stage import Stage, give_addresses, stage
+from bench.stage import Stage, stage
 from ragops.scaling.simulation import catalog
 from ragops.scaling.simulation.model import Order, Policy, View, simulate
 
@@ -46,7 +46,7 @@ def _running() -> str:
         for space in spaces:
             for rag in _rags():
                 space.await_ready(rag, START_SECONDS)
-            give_addresses(space)
+            played.measure(space)
         time.sleep(LEARN_SECONDS)
         before, begin = _totals(played), time.monotonic()
         time.sleep(WATCHED_SECONDS)

@@ -20,7 +20,7 @@ from tests.cluster.operator.space import Object, Space
 
 from bench.page import table
 from bench.source import REQUESTED_CPU
-from bench.stage import OPERATOR, Stage, give_addresses, stage
+from bench.stage import OPERATOR, Stage, stage
 
 SLOTS: Final = 6
 """Namespaces."""
@@ -124,21 +124,21 @@ def _play(played: Stage, slot: str) -> list[Breach]:
 def _rounds(played: Stage, space: Space) -> Iterator[Breach]:
     slot = space.namespace
     for _ in range(ROUNDS):
-        _until(lambda: _rests(space), f"{slot} is at rest")
+        _until(lambda: _rests(played, space), f"{slot} is at rest")
         yield Breach(slot, played.source.turn_up(slot))
         _until(lambda: _all_have(space, 2), f"{slot} is scaled up")
         played.source.turn_down(slot)
         time.sleep(SETTLE_SECONDS)
 
 
-def _rests(space: Space) -> bool:
+def _rests(played: Stage, space: Space) -> bool:
     """Brings each workload back to one replica. Whether all still have it after a random time."""
     for workload in space.all_of("Deployment"):
         if workload["spec"]["replicas"] > 1:
             space.patch("Deployment", workload["metadata"]["name"], {"spec": {"replicas": 1}}, "scale")
     if not _all_have(space, 1):
         return False
-    give_addresses(space)
+    played.measure(space)
     time.sleep(random.uniform(*WAIT_SECONDS))
     return _all_have(space, 1)
 

@@ -47,6 +47,15 @@ class Stage:
             client.post("/api/v1/namespaces", json=manifest).raise_for_status()
             yield Space(client, name)
 
+    def measure(self, space: Space) -> None:
+        """The pods that a namespace has now can be measured: by their address and by the metrics API."""
+        pods = space.all_of("Pod")
+        for pod in pods:
+            if "podIP" not in pod["status"]:
+                status = {"podIP": POD_ADDRESS, "podIPs": [{"ip": POD_ADDRESS}]}
+                space.patch("Pod", pod["metadata"]["name"], {"status": status}, "status", by="kubelet")
+        self.source.know(space.namespace, pods)
+
 
 @contextmanager
 def stage() -> Iterator[Stage]:
@@ -66,35 +75,20 @@ def stage() -> Iterator[Stage]:
 
 @contextmanager
 def _playing(cluster: Cluster, folder: Path) -> Iterator[Stage]:
-    with connect(cluster.kubeconfig) as client:
-        source = Source(client)
-        with serving(source, folder / "pki") as (port, objects):
-            cluster.run("apply", "-f", "-", stdin=json.dumps(_list([*objects, *_installation()])))
-            install_crds(cluster)
-            cluster.run(
-                "wait", "--for=condition=Available", "--timeout=60s", "apiservice/v1beta1.metrics.k8s.io"
-            )
-            settings = {
-                "RAGOPS_WATCH_NAMESPACES": "",
-                "RAGOPS_SCRAPE": "direct",
-                "RAGOPS_LOG_LEVEL": "info",
-            }
-            config = _kubeconfig(cluster, folder)
-            operator = OperatorProcess(config, NAMESPACE, folder, settings=settings)
-            try:
-                operator.start()
-                audit = Audit(cluster.kubeconfig.parent / "logs" / "audit.log")
-                yield Stage(cluster.kubeconfig, source, port, audit, operator)
-            finally:
-                operator.end()
-
-
-def give_addresses(space: Space) -> None:
-    """The pods get the address at which their metrics are."""
-    for pod in space.all_of("Pod"):
-        if "podIP" not in pod["status"]:
-            status = {"podIP": POD_ADDRESS, "podIPs": [{"ip": POD_ADDRESS}]}
-            space.patch("Pod", pod["metadata"]["name"], {"status": status}, "status", by="kubelet")
+    source = Source()
+    with serving(source, folder / "pki") as (port, objects):
+        cluster.run("apply", "-f", "-", stdin=json.dumps(_list([*objects, *_installation()])))
+        install_crds(cluster)
+        available = ("--for=condition=Available", "--timeout=60s", "apiservice/v1beta1.metrics.k8s.io")
+        cluster.run("wait", *available)
+        settings = {"RAGOPS_WATCH_NAMESPACES": "", "RAGOPS_SCRAPE": "direct", "RAGOPS_LOG_LEVEL": "info"}
+        operator = OperatorProcess(_kubeconfig(cluster, folder), NAMESPACE, folder, settings=settings)
+        try:
+            operator.start()
+            audit = Audit(cluster.kubeconfig.parent / "logs" / "audit.log")
+            yield Stage(cluster.kubeconfig, source, port, audit, operator)
+        finally:
+            operator.end()
 
 
 def _installation() -> list[dict[str, object]]:

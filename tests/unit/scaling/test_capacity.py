@@ -54,7 +54,8 @@ def waves(count: int, ready: int = 4, low: float = 8.0, high: float = 40.0) -> t
 
 @pytest.mark.parametrize("delayed", [False, True])
 def test_the_capacity_is_found(delayed: bool) -> None:
-    known = Service(delayed=delayed, noise=0.05).learn(*waves(200))
+    service = Service(delayed=delayed, noise=0.05)
+    known = service.learn([float(load) for load in service.random.uniform(8, 40, 200)], [4] * 200)
     assert known.known
     assert known.full == pytest.approx(12.0, rel=0.03)
     assert known.error < 0.05

@@ -49,6 +49,17 @@ def test_a_certain_load_gets_what_carries_it_within_the_bounds(load: float, repl
     assert _worthwhile(of((load, 1.0)), 10.0, by(minReplicas=2, maxReplicas=8), 1.0) == replicas
 
 
+def test_what_is_there_is_left_alone_within_a_range() -> None:
+    """By the same forecast more would be ordered with fewer, and some removed with more."""
+    ends = []
+    for replicas in (5, 20):
+        run = experienced(Run(by(stabilitySeconds=0, cooldownSeconds=0, rateUp={"replicas": 20}), replicas))
+        ends.append(run.serve(40.0).desired)
+    assert 6 <= ends[0] < ends[1] < 20
+    for replicas in range(ends[0], ends[1] + 1):
+        assert experienced(Run(by(stabilitySeconds=0), replicas)).serve(40.0).action is ScalingAction.HOLD
+
+
 @given(
     loads=st.lists(st.tuples(st.floats(0, 300), st.floats(0.01, 1)), min_size=1, max_size=8),
     percents=st.tuples(st.floats(0.01, 20), st.floats(0.01, 20)),

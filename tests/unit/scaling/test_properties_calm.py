@@ -188,6 +188,14 @@ def test_a_pending_batch_is_not_ordered_twice(mode: str, ready: int) -> None:
         assert run.measure({MetricType.CPU: cpu}, each).action is ScalingAction.HOLD
 
 
+@modes
+def test_pods_that_are_pending_are_no_reason_for_fewer(by: AutoscalingSpec) -> None:
+    """Two of eight are ready and busy: three would do, and what was ordered is there for more than that."""
+    decision = Run(by, replicas=8, ready=2).sample(100.0, 100.0)
+    assert decision.action is ScalingAction.HOLD
+    assert decision.stable_since is None
+
+
 def test_errors_order_nothing_while_pods_are_pending() -> None:
     for mode in ScalingMode.PROPORTIONAL, ScalingMode.STEP:
         run = Run(policy(mode=mode, metrics=[{"type": "ErrorRate"}], maxReplicas=9), ready=1)

@@ -22,7 +22,7 @@ LIMIT = {"replicas": 2, "percent": 0, "periodSeconds": 40}
 class Passes:
     """A service with autoscaling in a world of its own, one sample and one pass after the other."""
 
-    def __init__(self, mode: str) -> None:
+    def __init__(self, mode: str, **fields: object) -> None:
         block = {
             "mode": mode,
             "maxReplicas": 12,
@@ -32,6 +32,7 @@ class Passes:
             "rateUp": LIMIT,
             "rateDown": LIMIT,
             "metrics": [{"type": "CPU"}],
+            **fields,
         }
         self.world = World(rag_of(six(generation={"autoscaling": block})))
         self.world.step(0)
@@ -45,6 +46,13 @@ class Passes:
         assert found is not None
         return found
 
+    @property
+    def replicas(self) -> int:
+        """What the Deployment wants."""
+        wanted = self.world.workload(NAME)["spec"]["replicas"]
+        assert isinstance(wanted, int)
+        return wanted
+
     def restart(self) -> None:
         """A new process: no samples, but it knows until when the one before was alive."""
         self.window = Window(seen_until=self.window.samples[-1].at if self.window.samples else None)
@@ -53,7 +61,7 @@ class Passes:
         """A sample after so many whole seconds, and a pass a fraction of a second later."""
         at = self.world.now.replace(microsecond=0) + timedelta(seconds=seconds)
         self.world.make_ready(NAME)
-        pods = self.world.workload(NAME)["spec"]["replicas"]
+        pods = self.replicas
         self.window = observe(
             self.policy, self.window, Sample(at, {MetricType.CPU: reading([load / pods] * pods)})
         )
@@ -104,14 +112,30 @@ def test_a_cooldown_is_never_shorter_for_being_kept_in_whole_seconds() -> None:
     assert timedelta(seconds=30) <= first - acted <= timedelta(seconds=31)
 
 
-def test_peaks_and_changes_survive() -> None:
-    """The largest demand of the window, and what rateDown allows, after a restart in each step of the way."""
-    run = Passes("Proportional")
-    for _ in range(20):
+def grown(**fields: object) -> Passes:
+    """Eight replicas at their target."""
+    run = Passes("Proportional", **fields)
+    for _ in range(40):
         run.sample(5, 560.0, late=0.1)
-    assert run.world.workload(NAME)["spec"]["replicas"] == 8
-    loads = [200.0] * 2 + [60.0] * 25
-    for load in loads:
+    assert run.replicas == 8
+    return run
+
+
+def test_the_largest_demand_of_the_window_survives() -> None:
+    run = grown(rateDown={"replicas": 12})
+    found = []
+    for load in [400.0, *[70.0] * 12]:
         run.restart()
         run.sample(5, load, late=0.1)
-    assert run.world.workload(NAME)["spec"]["replicas"] == 4
+        found.append(run.replicas)
+    assert found[-2:] == [8, 6]
+
+
+def test_what_was_changed_of_late_survives() -> None:
+    """rateUp allows two in 40 s."""
+    run, found = grown(), []
+    for _ in range(10):
+        run.restart()
+        run.sample(5, 840.0, late=0.1)
+        found.append(run.replicas)
+    assert found == [10] * 9 + [12]

@@ -14,7 +14,8 @@ from ragops.scaling.choice import Choice
 from ragops.scaling.decision import Decision, Replicas, ScalingReason, ScalingState
 from ragops.scaling.tracking import Asked, Calm, Demand, calm, follow
 
-BY = policy(mode="Proportional", maxReplicas=50, rateUp={"replicas": 2, "percent": 50, "periodSeconds": 60})
+LIMIT = {"replicas": 2, "percent": 50, "periodSeconds": 60}
+BY = policy(mode="Proportional", maxReplicas=50, rateUp=LIMIT, rateDown=LIMIT)
 
 
 @dataclass
@@ -131,7 +132,7 @@ def test_nothing_changes_where_the_limit_was_used_up() -> None:
     """In the direction of the demand, whatever was done in the other one."""
     added = (ScalingChange(time=START - timedelta(seconds=5), replicas=4),)
     assert decided(15, wanted=8, changes=added).reason is ScalingReason.RATE_LIMITED
-    removed = (ScalingChange(time=START - timedelta(seconds=5), replicas=14),)
+    removed = (ScalingChange(time=START - timedelta(seconds=5), replicas=16),)
     assert decided(3, wanted=8, changes=removed).reason is ScalingReason.RATE_LIMITED
 
 
