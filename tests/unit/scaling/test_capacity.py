@@ -106,20 +106,28 @@ def test_nothing_is_learned_from_overload(metrics: dict[str, float]) -> None:
     assert known.service_seconds == pytest.approx(0.15, rel=0.02)
 
 
-@pytest.mark.parametrize("metric", [MetricType.CPU, MetricType.RESPONSE_TIME, MetricType.QUEUE_DEPTH, None])
-def test_one_bad_pod_does_not_spoil_what_is_known(metric: MetricType | None) -> None:
+@pytest.mark.parametrize(
+    ("metric", "bad"),
+    [
+        (MetricType.CPU, 150.0),
+        (MetricType.CPU, 1e9),
+        (MetricType.RESPONSE_TIME, 1e9),
+        (MetricType.QUEUE_DEPTH, 1e9),
+        (None, 1e6),
+    ],
+)
+def test_one_bad_pod_does_not_spoil_what_is_known(metric: MetricType | None, bad: float) -> None:
     """Whatever it tells of a metric, or of its requests (None)."""
     service = Service()
     known = service.learn(*waves(100))
     for _ in range(20):
         sample = service.sample(20.0, 4)
         if metric is None:
-            sample = replace(sample, arrivals=reading([5.0, 5.0, 5.0, 1e6]))
+            sample = replace(sample, arrivals=reading([5.0, 5.0, 5.0, bad]))
         else:
             usual = sample.readings[metric].average if metric in sample.readings else 0.0
-            sample = replace(
-                sample, readings={**sample.readings, metric: reading([usual, usual, usual, 1e9])}
-            )
+            readings = {**sample.readings, metric: reading([usual, usual, usual, bad])}
+            sample = replace(sample, readings=readings)
         known = known.after(sample, SECONDS)
     assert known.full == pytest.approx(12.0, rel=0.02)
     assert known.service_seconds == pytest.approx(0.15, rel=0.02)

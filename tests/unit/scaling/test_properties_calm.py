@@ -13,9 +13,10 @@ from tests.unit.scaling.running import START, Run, every_mode, examples, experie
 from ragops.api.autoscaling import AutoscalingSpec, MetricType, ScalingMode
 from ragops.api.status import ScalingAction
 from ragops.scaling.choice import max_gap
-from ragops.scaling.decide import decide
+from ragops.scaling.decide import decide, observe
 from ragops.scaling.decision import Decision, Replicas, ScalingReason
 from ragops.scaling.record import WindowEntry, decode, encode
+from ragops.scaling.window import Sample, reading
 
 MODES = every_mode(maxReplicas=9)
 modes = pytest.mark.parametrize("by", MODES, ids=lambda by: by.mode)
@@ -224,6 +225,15 @@ def test_what_a_person_took_away_is_not_brought_back_as_a_step_down() -> None:
         decision = run.sample(*[20.0] * run.replicas)
         assert decision.action is not ScalingAction.UP
     assert run.replicas == 2
+
+
+@modes
+@pytest.mark.parametrize(("age", "action"), [(15, ScalingAction.UP), (16, ScalingAction.HOLD)])
+def test_an_old_sample_says_nothing_about_now(by: AutoscalingSpec, age: int, action: ScalingAction) -> None:
+    run = begun(by, replicas=2)
+    high = Sample(START + timedelta(seconds=5), {MetricType.CPU: reading([150.0] * 2)}, reading([30.0] * 2))
+    run.window = observe(by, run.window, high)
+    assert run.wait(5 + age).action is action
 
 
 def test_a_decision_before_the_first_sample_changes_nothing() -> None:
