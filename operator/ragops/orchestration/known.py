@@ -49,11 +49,12 @@ class Known:
         between the two or the record failed, counts as made at `now`, and the calm of before has ended with
         it: the API server keeps no time of changes through /scale."""
         before = self.previous.scaling if self.previous else None
+        recorded = before is not None and before.desired == self.wanted
+        if self.workload is not None and self.workload.scaler_owns_replicas and not recorded:
+            known = (ScalingChange(time=now, replicas=before.desired),) if before else ()
+            return ScalingState(last_scale_time=now, changes=(*(before.changes if before else ()), *known))
         if before is None:
             return ScalingState()
-        changes = tuple(before.changes)
-        recorded = before.desired == self.wanted
-        if self.workload is not None and self.workload.scaler_owns_replicas and not recorded:
-            change = ScalingChange(time=now, replicas=before.desired)
-            return ScalingState(last_scale_time=now, changes=(*changes, change))
-        return ScalingState(before.stable_since, before.last_scale_time, tuple(before.peaks), changes)
+        return ScalingState(
+            before.stable_since, before.last_scale_time, tuple(before.peaks), tuple(before.changes)
+        )

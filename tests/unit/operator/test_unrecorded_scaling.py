@@ -74,3 +74,15 @@ def test_what_others_have_done_begins_no_cooldown(world: World) -> None:
     scale(world, by="kubectl")
     use(world, 95.0)
     assert len(world.step().scales) == 1
+
+
+def test_the_very_first_scaling_counts_too(world: World) -> None:
+    """Status then knows of no decision at all."""
+    services = [service.model_copy(update={"scaling": None}) for service in world.rag.status.services]
+    status = world.rag.status.model_copy(update={"services": services})
+    world.rag = world.rag.model_copy(update={"status": status})
+    scale(world, by=SCALER_MANAGER)
+    found = world.now
+    use(world, 95.0)
+    assert not world.step(seconds=5).scales
+    assert scaling(world).last_scale_time == found
