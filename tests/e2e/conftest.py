@@ -39,6 +39,14 @@ def site() -> Iterator[Site]:
             run(*cluster, "down", "--name", name)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def cleared(site: Site, request: pytest.FixtureRequest) -> Iterator[None]:
+    """The namespace of a test module goes with it, and its pods are gone before the next module's come: a
+    small machine cannot hold the requests of both."""
+    yield
+    site.kubectl("delete", "namespace", request.module.NAMESPACE, "--ignore-not-found", "--timeout=180s")
+
+
 def install(site: Site, *more: str) -> None:
     """helm upgrade --install with the images built here."""
     values: list[str] = []

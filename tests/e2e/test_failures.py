@@ -53,4 +53,3 @@ def test_a_broken_image_fails_one_service_and_what_needs_it_waits(site: Site) ->
     del services[1]["image"]
     site.apply(NAMESPACE, rag("broken", services))
     site.wait_ready(NAMESPACE, "broken", 180)
-    site.kubectl("delete", "namespace", NAMESPACE, "--wait=false")

@@ -39,7 +39,6 @@ def test_up_under_load_and_down_after_it(site: Site) -> None:
     assert "AboveThreshold: CPU" in events["ScaledUp"]
     assert "is above 70" in events["ScaledUp"]
     assert f"all metrics were low for {STABILITY} s" in events["ScaledDown"]
-    site.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
 def told(site: Site) -> dict[str, str]:

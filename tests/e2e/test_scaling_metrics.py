@@ -120,14 +120,13 @@ class Raised:
 
 
 @pytest.fixture(scope="module")
-def system(site: Site) -> Iterator[Site]:
+def system(site: Site) -> Site:
     """All services are ready, side by side."""
     cases = [wanted(case.name, case.service, {**PACE, **case.policy}) for case in CASES]
     site.apply(NAMESPACE, MODEL, *cases, wanted("ahead", AHEAD, PREDICTIVE))
     for name in (*(case.name for case in CASES), "ahead"):
         site.wait_ready(NAMESPACE, name, 180)
-    yield site
-    site.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+    return site
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,6 @@ def test_uninstall_keeps_the_users_objects_and_manifests_take_over(site: Site) -
     finally:
         site.kubectl("delete", "-k", "manifests", "--ignore-not-found")
         install(site)  # the chart is back for whatever runs after this
-    site.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
 def with_local_images(site: Site) -> str:
