@@ -78,6 +78,8 @@ def _structural(schema: Schema, definitions: dict[str, Schema]) -> Schema:
     if "items" in result:
         result["items"] = _structural(schema["items"], definitions)
         result.setdefault("x-kubernetes-list-type", "atomic")
+    if schema.get("additionalProperties") is True:
+        result["x-kubernetes-preserve-unknown-fields"] = True
     if result.get("type") == "integer":
         result["format"] = "int32" if result.get("maximum", _MAX_INT32 + 1) <= _MAX_INT32 else "int64"
     if isinstance(result.get("default"), dict):

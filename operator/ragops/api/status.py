@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -191,13 +191,59 @@ class ScalingStatus(StatusModel):
     """In mode Predictive: the load that the decision was made for."""
 
 
-class RolloutStatus(StatusModel):
-    """Progress of the current version. Reserved for a later version beyond these two."""
+class VersionStatus(StatusModel):
+    """A version of a service: all that its pods are made from."""
 
+    revision: str
+    """Hash of it."""
+    spec: dict[str, Any] = {}
+    """Those fields of the service, as in spec, with the image that a default one stood for."""
+
+
+class RolloutPhase(StrEnum):
+    """Where a rollout is."""
+
+    WAITING = "Waiting"
+    """An upstream service is being updated first."""
+    UPDATING = "Updating"
+    """RollingUpdate: pods are replaced."""
+    STARTING = "Starting"
+    """The candidate's pods come up."""
+    CHECKING = "Checking"
+    """BlueGreen: all of the candidate is ready and must stay healthy for checkSeconds."""
+    SHIFTING = "Shifting"
+    """Canary: the candidate has the weight of a step."""
+    PAUSED = "Paused"
+    """It waits for more requests to judge by, or for a person."""
+    SWITCHED = "Switched"
+    """BlueGreen: the candidate has the traffic; the old version is kept for scaleDownDelaySeconds."""
+    PROMOTING = "Promoting"
+    """The service's own workload takes the new version, while the candidate serves."""
+    ABORTED = "Aborted"
+    """The old version serves; the candidate is gone."""
+
+
+class RolloutStatus(StatusModel):
+    """A rollout under way, or one that was aborted."""
+
+    revision: str = ""
+    """The new version."""
+    phase: RolloutPhase = RolloutPhase.UPDATING
+    """Where it is."""
+    since: datetime | None = None
+    """When this phase, or this step of it, began."""
+    step: int | None = None
+    """Canary: index of the step, from 0."""
+    weight_percent: int = 0
+    """Share of the requests meant for the candidate. Without the gateway it is only near: by ready pods."""
+    waiting_for: list[str] = []
+    """Upstream services that are updated first."""
     updated_replicas: int = 0
-    """Pods of the current version."""
+    """Pods of the new version."""
+    ready_replicas: int = 0
+    """Ready pods of the candidate."""
     reason: str | None = None
-    """Why it does not go on: one word for programs."""
+    """Why it does not go on, or was aborted: one word for programs."""
     message: str | None = None
     """A sentence for people."""
 
@@ -222,7 +268,11 @@ class ServiceStatus(StatusModel):
     scaling: ScalingStatus | None = None
     """The last scaling decision; only with autoscaling."""
     rollout: RolloutStatus | None = None
-    """Progress of a rollout; only while there is one."""
+    """The rollout; only while there is one, or after an abort."""
+    stable: VersionStatus | None = None
+    """The version that was last rolled out in full."""
+    previous: VersionStatus | None = None
+    """The one before it, for `kubectl rag rollout undo`."""
 
 
 class Summary(StatusModel):

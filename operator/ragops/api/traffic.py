@@ -40,6 +40,13 @@ class RolloutStrategy(StrEnum):
     CANARY = "Canary"
 
 
+class Promotion(StrEnum):
+    """Who ends a rollout that went well."""
+
+    AUTOMATIC = "Automatic"
+    MANUAL = "Manual"
+
+
 class BlueGreenSpec(Model):
     """A second workload at full size, then a switch."""
 
@@ -55,7 +62,19 @@ class CanaryStep(Model):
     weight_percent: Annotated[int, Field(ge=0, le=100)]
     """Share of the requests that goes to the new version."""
     pause_seconds: Annotated[int, Field(ge=0, le=604_800)] = 60
-    """Seconds until the next step."""
+    """Seconds until the next step, at least: the new version must also have been judged good."""
+
+
+class CanaryAnalysisSpec(Model):
+    """What the new version is judged by at each step, against the old one in the same time."""
+
+    min_requests: Annotated[int, Field(ge=0, le=1_000_000)] = 50
+    """Requests that each version must have answered in the step to be judged; with fewer the step goes on,
+    and is reported as inconclusive. 0: no judgement, the pauses alone decide."""
+    max_error_increase_percent: Annotated[int, Field(ge=0, le=100)] = 5
+    """Percentage points by which its share of failed requests may be above the old version's."""
+    max_response_time_increase_percent: Annotated[int, Field(ge=0, le=10_000)] = 50
+    """Per cent by which its mean response time may be above the old version's."""
 
 
 class CanarySpec(Model):
@@ -72,8 +91,14 @@ class CanarySpec(Model):
 
     steps: Annotated[list[CanaryStep], Field(min_length=1, max_length=20)]
     """The steps, in order."""
-    sticky_header: Annotated[str, Field(pattern=HEADER_NAME, max_length=64)] | None = None
-    """Requests with the same value of this header go to the same version."""
+    analysis: CanaryAnalysisSpec = CanaryAnalysisSpec()
+    """What the new version is judged by."""
+    sticky_header: Annotated[
+        str | None,
+        Field(pattern=HEADER_NAME, max_length=64),
+        Reserved("remove it; it needs the gateway"),
+    ] = None
+    """Requests with the same value of this header go to the same version. Reserved: needs the gateway."""
 
 
 class RolloutSpec(Model):
@@ -100,12 +125,12 @@ class RolloutSpec(Model):
         ),
     )
 
-    strategy: Annotated[
-        RolloutStrategy,
-        Reserved("use RollingUpdate", values=(RolloutStrategy.BLUE_GREEN, RolloutStrategy.CANARY)),
-    ] = RolloutStrategy.ROLLING_UPDATE
-    """The strategy. BlueGreen and Canary are reserved for a later version."""
-    blue_green: Annotated[BlueGreenSpec | None, Reserved("remove the block")] = None
-    """Settings of strategy BlueGreen. Reserved for a later version."""
-    canary: Annotated[CanarySpec | None, Reserved("remove the block")] = None
-    """Settings of strategy Canary. Reserved for a later version."""
+    strategy: RolloutStrategy = RolloutStrategy.ROLLING_UPDATE
+    """RollingUpdate replaces pod by pod; BlueGreen brings up all of the new version and switches; Canary gives
+    the new version a growing share."""
+    promotion: Promotion = Promotion.AUTOMATIC
+    """Manual: a BlueGreen switch, or the end of a Canary's last step, waits for `kubectl rag rollout promote`."""
+    blue_green: BlueGreenSpec | None = None
+    """Settings of strategy BlueGreen. Default: those of the block."""
+    canary: CanarySpec | None = None
+    """Settings of strategy Canary."""

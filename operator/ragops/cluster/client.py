@@ -151,9 +151,16 @@ class KubernetesCluster:
             resource.subresources["scale"].patch(
                 name=ref.name,
                 namespace=namespace,
-                body={"spec": {"replicas": replicas}},
-                content_type="application/merge-patch+json",
+                body={
+                    "apiVersion": "autoscaling/v1",
+                    "kind": "Scale",
+                    "metadata": {"name": ref.name},
+                    "spec": {"replicas": replicas},
+                },
+                # Of any other patch the API server notes no owner where nobody owned the replicas before.
+                content_type="application/apply-patch+yaml",
                 field_manager=SCALER_MANAGER,
+                force_conflicts=True,
                 _request_timeout=REQUEST_TIMEOUT_SECONDS,
             )
         )

@@ -118,14 +118,14 @@ def workload_view(obj: Mapping[str, Any]) -> Workload:
         updated=status.get("updatedReplicas", 0),
         settled=status.get("observedGeneration", 0) >= metadata.get("generation", 0),
         created=datetime.fromisoformat(metadata["creationTimestamp"]),
-        manifests_own_replicas=any(_owns_replicas(entry, FIELD_MANAGER, "Apply") for entry in managed),
-        scaler_owns_replicas=any(_owns_replicas(entry, SCALER_MANAGER, "Update") for entry in managed),
+        manifests_own_replicas=any(_owns_replicas(entry, FIELD_MANAGER) for entry in managed),
+        scaler_owns_replicas=any(_owns_replicas(entry, SCALER_MANAGER) for entry in managed),
     )
 
 
-def _owns_replicas(entry: Mapping[str, Any], manager: str, operation: str) -> bool:
+def _owns_replicas(entry: Mapping[str, Any], manager: str) -> bool:
     return (
         entry.get("manager") == manager
-        and entry.get("operation") == operation
+        and entry.get("operation") == "Apply"
         and "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
     )

@@ -141,10 +141,6 @@ class Stage:
         return scaling
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="killed right after /scale, Proportional sometimes acts again before its cooldown is over",
-)
 def test_a_new_process_goes_on_where_the_killed_one_was(
     space: Space, audit: Audit, played: Pods, start_operator: StartOperator, tmp_path: Path
 ) -> None:

@@ -36,7 +36,7 @@ def scale(world: World, by: str) -> None:
     obj = world.workload("generation")
     entry = {
         "manager": by,
-        "operation": "Update",
+        "operation": "Apply" if by == SCALER_MANAGER else "Update",
         "subresource": "scale",
         "fieldsV1": {"f:spec": {"f:replicas": {}}},
     }
