@@ -84,7 +84,7 @@ def _structural(schema: Schema, definitions: dict[str, Schema]) -> Schema:
         result["format"] = "int32" if result.get("maximum", _MAX_INT32 + 1) <= _MAX_INT32 else "int64"
     if isinstance(result.get("default"), dict):
         # In full: the API server checks a default against the rules before it fills the fields below it.
-        result["default"] = {key: value for key, value in result["default"].items() if value is not None}
+        result["default"] = _without_none(result["default"])
     if "pattern" in result:
         result["x-kubernetes-validations"] = [_pattern_rule(result)]
     return result
@@ -104,6 +104,14 @@ def _flat(schema: Schema, definitions: dict[str, Schema]) -> Schema:
             del beside["default"]
         return _flat({**option, **beside}, definitions)
     return schema
+
+
+def _without_none(value: Schema) -> Schema:
+    return {
+        key: _without_none(part) if isinstance(part, dict) else part
+        for key, part in value.items()
+        if part is not None
+    }
 
 
 def _pattern_rule(schema: Schema) -> Schema:
