@@ -38,7 +38,7 @@ e2e: $(READY) binaries ## everything on a real kubelet; needs root
 	@$(VENV)/bin/pytest tests/cluster -m node
 	@$(VENV)/bin/pytest tests/e2e
 
-bench: $(READY) binaries ## all figures of docs/benchmarks.md: 20 minutes, on a machine that is idle otherwise
+bench: $(READY) binaries ## all figures of docs/benchmarks.md: half an hour, on a machine that is idle otherwise
 	@$(PY) hack/bench
 
 binaries: $(READY) ## Kubernetes and tools from their Go modules, into the cache: once, 15 to 20 minutes

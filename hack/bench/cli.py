@@ -4,13 +4,14 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from bench import cost, forecasts, scaling, speed
+from bench import cost, forecasts, scaling, speed, startup
 from bench.page import PAGE, write_section
 
 BENCHMARKS: Final[dict[str, tuple[Callable[[], str], str]]] = {
     "scaling": (scaling.report, "policies of `ragops simulate` on the recorded loads; about two minutes"),
     "forecast": (forecasts.report, "how wrong the forecast of mode Predictive is; seconds"),
     "speed": (speed.report, "from a breach to the accepted request, beside an HPA; about six minutes"),
+    "startup": (startup.report, "from apply to all ready, for random dependency graphs; about eight minutes"),
     "cost": (cost.report, "CPU and memory of the operator with 300 scaled services; about six minutes"),
 }
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from .operator.eventually import eventually
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -32,6 +34,15 @@ class Cluster:
         return subprocess.run(
             command, input=stdin, stdout=subprocess.PIPE, text=True, check=True, timeout=120
         ).stdout
+
+
+def install_crds(cluster: Cluster) -> None:
+    """The CRD of this checkout, ready for use."""
+    crds = str(ROOT / "crds")
+    cluster.run("apply", "--server-side", "--force-conflicts", "-f", crds)
+    # `kubectl wait` fails where the object has no condition at all yet.
+    established = """jsonpath={.status.conditions[?(@.type=="Established")].status}"""
+    eventually(lambda: cluster.run("get", "-f", crds, "-o", established) == "True", "the CRD is established")
 
 
 @pytest.fixture(scope="session")

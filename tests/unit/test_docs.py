@@ -7,20 +7,24 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 
+import ragops.telemetry.health
 import ragops.telemetry.metrics
-import ragops.telemetry.scaling  # noqa: F401 - both declare metrics
+import ragops.telemetry.scaling  # noqa: F401 - they declare metrics
 from ragops.api.autoscaling import MetricType, ScalingMode
+from ragops.api.status import HealthState
+from ragops.health.finding import HealthReason
 from ragops.metrics.source import MissingReason
 from ragops.scaling.decision import ScalingReason
 
 ROOT = Path(__file__).resolve().parents[2]
 AUTOSCALING = (ROOT / "docs" / "autoscaling.md").read_text()
+HEALTH = (ROOT / "docs" / "health.md").read_text()
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), ROOT / "tests/conformance/README.md"]
 
 
-def first_cells(section: str) -> set[str]:
+def first_cells(section: str, page: str = AUTOSCALING) -> set[str]:
     """What stands in backquotes in the first cells of the tables under a heading of the page."""
-    body = re.split(r"^#+ ", AUTOSCALING.partition(f"# {section}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+    body = re.split(r"^#+ ", page.partition(f"# {section}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
     rows = re.findall(r"^\|([^|]+)\|", body, re.MULTILINE)
     return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
 
@@ -44,7 +48,13 @@ def test_the_source_of_each_metric_is_told() -> None:
 
 def test_the_metrics_of_the_operator_are_those_in_the_table() -> None:
     families = {family.name for family in REGISTRY.collect() if family.name.startswith("ragops_")}
-    assert {name.removesuffix("_total") for name in first_cells("The operator's metrics")} == families
+    told = first_cells("The operator's metrics") | first_cells("Metrics", HEALTH)
+    assert {name.removesuffix("_total") for name in told} == families
+
+
+def test_each_reason_of_health_is_told() -> None:
+    assert first_cells("What it is made from", HEALTH) == {str(reason) for reason in HealthReason}
+    assert first_cells("Health", HEALTH) == {str(state) for state in HealthState}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -18,6 +18,12 @@ COMPONENT_LABEL: Final = "app.kubernetes.io/component"
 PART_OF_LABEL: Final = "app.kubernetes.io/part-of"
 RAG_LABEL: Final = "ragops.dev/rag"
 SERVICE_LABEL: Final = "ragops.dev/service"
+VARIANT_LABEL: Final = "ragops.dev/variant"
+"""On pods: which of the two workloads of a service a pod is of, while a new version is rolled out."""
+REVISION_ANNOTATION: Final = "ragops.dev/revision"
+"""On a Deployment or StatefulSet: the version that its pods are made from."""
+ROLLOUT_COMMAND_PREFIX: Final = "rollout.ragops.dev/"
+"""On a RAGDeployment, followed by the name of a service: promote or abort, a colon and the revision meant."""
 MANAGED_SELECTOR: Final = f"{MANAGED_BY_LABEL}={FIELD_MANAGER}"
 
 MAX_CHILD_NAME: Final = 52
@@ -27,6 +33,11 @@ MAX_CHILD_NAME: Final = 52
 def child_name(rag: str, service: str) -> str:
     """Name of the workload and of the stable Service of one service."""
     return f"{rag}-{service}"
+
+
+def candidate_name(rag: str, service: str) -> str:
+    """Name of the workload of a new version that is tried beside the service's own."""
+    return f"{child_name(rag, service)}-candidate"
 
 
 def headless_name(rag: str, service: str) -> str:

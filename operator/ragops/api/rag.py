@@ -93,6 +93,12 @@ class RAGSpec(Model):
             "store's own Service; rename it",
             at="services",
         ),
+        Rule(
+            "!self.services.exists(s, self.services.exists(o, o.name == s.name + '-candidate'))",
+            "must not have a service named like another with -candidate behind it, the name of the other's "
+            "second workload while a new version is tried; rename it",
+            at="services",
+        ),
     )
 
     services: Annotated[list[ServiceSpec], Field(min_length=1, max_length=32), ListMap("name")]
@@ -116,7 +122,9 @@ class ObjectMeta(BaseModel):
     namespace: str
     uid: str = ""
     generation: int = 0
+    resourceVersion: str = "0"
     deletionTimestamp: str | None = None
+    annotations: dict[str, str] = {}
 
 
 _TOO_LONG: Final = f"size(self.metadata.name) + 1 + size(s.name) > {MAX_CHILD_NAME}"

@@ -126,7 +126,9 @@ class ServiceStartup(Model):
 
 
 class HealthCheckSpec(Model):
-    """The operator's own check: an HTTP request to each pod, beside the kubelet's probe. Not for VectorStore."""
+    """The operator's own check: an HTTP request to each pod, beside the kubelet's probe.
+
+    Not for VectorStore, which speaks no HTTP."""
 
     enabled: bool = True
     """Ask the pods. Without it, readiness and the pods' own figures decide alone."""
@@ -237,6 +239,13 @@ class ServiceSpec(Model):
         _not_for_vector_store("autoscaling", "a VectorStore, which is one pod; remove the block"),
         _not_for_vector_store("loadBalancing", "a VectorStore, which is one pod; remove the block"),
         _not_for_vector_store("health.path", "a VectorStore, which is asked by pg_isready; remove it"),
+        _not_for_vector_store("health.check.path", "a VectorStore, which does not speak HTTP; remove it"),
+        _not_for_vector_store(
+            "health.maxResponseTimeMs", "a VectorStore, whose requests are not measured; remove it"
+        ),
+        _not_for_vector_store(
+            "health.maxErrorPercent", "a VectorStore, whose requests are not measured; remove it"
+        ),
         Rule(
             "self.type != 'VectorStore' || self.rollout.strategy == 'RollingUpdate'",
             "must be RollingUpdate for a VectorStore, whose volume cannot serve two versions",

@@ -77,13 +77,17 @@ class HealthStatus(StatusModel):
     state: HealthState = HealthState.UNKNOWN
     """Healthy, Degraded, Unhealthy or Unknown."""
     response_time_ms: int | None = None
-    """Response time at the last transition, in milliseconds."""
+    """Mean response time at the last transition, in milliseconds: of the requests where health has a
+    threshold, else of the operator's own checks."""
     error_count: int | None = None
-    """Errors counted at the last transition."""
+    """At the last transition: requests that failed within a minute where health has a threshold, else pods
+    whose last check failed."""
     last_transition: datetime | None = None
     """When state last changed."""
     caused_by: str | None = None
-    """The failing upstream service that is the root of the trouble."""
+    """The failing upstream services, by name, that are the root of the trouble."""
+    reason: str | None = None
+    """Why it is not Healthy: one word for programs."""
     details: str | None = None
     """A sentence for people."""
 
@@ -98,9 +102,9 @@ class StartupStatus(StatusModel):
     waiting_for: list[str] = []
     """Services that are not ready yet and that this one waits for."""
     reason: str | None = None
-    """Why it has not started: one word for programs."""
+    """Why it is not ready, or what the cluster refuses it although it is: one word for programs."""
     message: str | None = None
-    """Why it has not started, and what to do: a sentence for people."""
+    """The same, and what to do: a sentence for people."""
 
 
 class ScalingAction(StrEnum):
@@ -242,6 +246,8 @@ class RolloutStatus(StatusModel):
     """Pods of the new version."""
     ready_replicas: int = 0
     """Ready pods of the candidate."""
+    old_command: str | None = None
+    """What a person had told an earlier rollout of this version: it does not count for this one."""
     reason: str | None = None
     """Why it does not go on, or was aborted: one word for programs."""
     message: str | None = None

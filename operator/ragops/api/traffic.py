@@ -98,7 +98,8 @@ class CanarySpec(Model):
         Field(pattern=HEADER_NAME, max_length=64),
         Reserved("remove it; it needs the gateway"),
     ] = None
-    """Requests with the same value of this header go to the same version. Reserved: needs the gateway."""
+    """Requests with the same value of this header go to the same version. Reserved for a later version:
+    needs the gateway."""
 
 
 class RolloutSpec(Model):
@@ -126,10 +127,11 @@ class RolloutSpec(Model):
     )
 
     strategy: RolloutStrategy = RolloutStrategy.ROLLING_UPDATE
-    """RollingUpdate replaces pod by pod; BlueGreen brings up all of the new version and switches; Canary gives
-    the new version a growing share."""
+    """RollingUpdate replaces pod by pod; BlueGreen brings up all of the new version and switches; Canary
+    gives the new version a growing share."""
     promotion: Promotion = Promotion.AUTOMATIC
-    """Manual: a BlueGreen switch, or the end of a Canary's last step, waits for `kubectl rag rollout promote`."""
+    """Manual: a BlueGreen switch, or the end of a Canary's last step, waits for
+    `kubectl rag rollout promote`."""
     blue_green: BlueGreenSpec | None = None
     """Settings of strategy BlueGreen. Default: those of the block."""
     canary: CanarySpec | None = None

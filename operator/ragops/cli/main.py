@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,11 +12,10 @@ from typing import Annotated
 import typer
 from kubernetes.aio import config
 
-from ragops.cli import simulate
+from ragops.cli import commands, simulate
 from ragops.cli.planning import OutputFormat, show_plan
 from ragops.cli.replay import show_replay
 from ragops.cluster.errors import ClusterError
-from ragops.controller.run import run
 from ragops.controller.settings import SettingsError, from_environment
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -28,6 +29,8 @@ def _commands() -> None:
 @app.command()
 def operator() -> None:
     """Run the operator. It is configured by its environment; see the Helm chart."""
+    from ragops.controller.run import run  # takes as long to import as all the other commands together
+
     try:
         settings = from_environment()
     except SettingsError as error:
@@ -58,6 +61,10 @@ def plan(
 
 
 app.command("simulate")(simulate.command)
+app.command("status")(commands.status)
+app.command("explain")(commands.explain)
+app.command("wait")(commands.wait)
+app.add_typer(commands.rollout, name="rollout")
 
 
 @app.command()
@@ -107,3 +114,18 @@ def _log_to_stderr(level: str, as_json: bool) -> None:
 def main() -> None:
     """Runs the command line."""
     app()
+
+
+def complete() -> None:
+    """`kubectl_complete-rag`: kubectl calls it with the words after `kubectl rag`, the last one incomplete.
+
+    Answers as cobra does: a candidate a line, then what the shell may do beside (4: no file names).
+    """
+    words = ["kubectl-rag", *sys.argv[1:]]
+    os.environ.update(
+        _KUBECTL_RAG_COMPLETE="complete_bash", COMP_WORDS=shlex.join(words), COMP_CWORD=str(len(words) - 1)
+    )
+    try:
+        app(prog_name="kubectl-rag")
+    finally:
+        typer.echo(":4")

@@ -10,9 +10,11 @@ from ragops.api.base import ServiceType
 from ragops.api.defaults import resolve
 from ragops.api.names import credentials_name
 from ragops.api.rag import RAGDeployment
+from ragops.api.service import ServiceSpec
 from ragops.api.validation import InvalidRAG, parse, problems
 from ragops.orchestration.graph import required, start_order
-from ragops.resources.child import ref_of
+from ragops.orchestration.versions import at_rest
+from ragops.resources.child import Manifest, ref_of
 from ragops.resources.children import build_children
 from ragops.resources.pod import Images
 
@@ -59,7 +61,7 @@ def _read(document: dict[str, object]) -> RAGDeployment:
 def _show(rag: RAGDeployment, output: OutputFormat, stream: TextIO) -> None:
     services = start_order(rag.spec.services)
     if output is OutputFormat.YAML:
-        children: Iterable[object] = [c for s in services for c in build_children(rag, s, DEFAULT_IMAGES)]
+        children: Iterable[object] = [c for s in services for c in _children(rag, s)]
         yaml.safe_dump_all(children, stream, sort_keys=False)
         return
     for service in services:
@@ -69,5 +71,9 @@ def _show(rag: RAGDeployment, output: OutputFormat, stream: TextIO) -> None:
             stream.write(
                 f"  Secret {credentials_name(rag.metadata.name, service.name)}, with a random password\n"
             )
-        for child in build_children(rag, service, DEFAULT_IMAGES):
+        for child in _children(rag, service):
             stream.write(f"  {ref_of(child)}\n")
+
+
+def _children(rag: RAGDeployment, service: ServiceSpec) -> tuple[Manifest, ...]:
+    return build_children(rag, service, DEFAULT_IMAGES, at_rest(service, DEFAULT_IMAGES))

@@ -21,15 +21,15 @@ from ragops.cluster.errors import (
     NotServedError,
     UnavailableError,
 )
-from ragops.cluster.protocol import Object
+from ragops.cluster.protocol import REQUEST_TIMEOUT_SECONDS, Object
 from ragops.orchestration.observation import SCALER_MANAGER
 from ragops.resources.child import ChildRef, ref_of
 from ragops.resources.difference import Path
 
-REQUEST_TIMEOUT_SECONDS: Final = 15
 PAGE_SIZE: Final = 500
 """Objects in one answer to a list: its parsing holds up the event loop for some ten milliseconds."""
 REPAIR_MANAGER: Final = "ragops-repair"
+LEASE: Final = "Lease"
 RAG_REF: Final = ChildRef(API_VERSION, KIND, "")
 
 
@@ -38,15 +38,15 @@ class KubernetesCluster:
 
     def __init__(self, client: DynamicClient) -> None:
         self._client = client
-        self.fence: Callable[[], None] = _open
-        """Called before each write to anything but the Lease; raises NotLeaderError."""
+        self.fence: Callable[[], float] = _open
+        """Called before each write to anything but the Lease: its timeout. Raises NotLeaderError."""
         self._resources: dict[tuple[str, str], Resource] = {}
         self._discovery = asyncio.Lock()
 
     @classmethod
     async def connect(cls, client: ApiClient) -> "KubernetesCluster":
         """Asks the API server what it serves. Raises UnavailableError when it does not answer."""
-        return cls(await _translated(DynamicClient(client)))  # type: ignore[no-untyped-call]
+        return cls(await translated(DynamicClient(client)))  # type: ignore[no-untyped-call]
 
     async def list(
         self, api_version: str, kind: str, namespace: str | None, selector: str | None
@@ -112,14 +112,13 @@ class KubernetesCluster:
         await self._apply(namespace, manifest, SCALER_MANAGER)
 
     async def delete(self, namespace: str, ref: ChildRef, uid: str) -> None:
-        self.fence()
         resource = await self._resource(ref.api_version, ref.kind)
         await self._request(
             resource.delete(
                 name=ref.name,
                 namespace=namespace,
                 body={"preconditions": {"uid": uid}, "propagationPolicy": "Background"},
-                _request_timeout=REQUEST_TIMEOUT_SECONDS,
+                _request_timeout=self.fence(),
             )
         )
 
@@ -131,7 +130,7 @@ class KubernetesCluster:
                 body=dict(manifest),
                 namespace=namespace,
                 field_manager=FIELD_MANAGER,
-                _request_timeout=REQUEST_TIMEOUT_SECONDS,
+                _request_timeout=REQUEST_TIMEOUT_SECONDS if ref.kind == LEASE else self.fence(),
             )
         )
 
@@ -144,8 +143,7 @@ class KubernetesCluster:
             )
         )
 
-    async def scale(self, namespace: str, ref: ChildRef, replicas: int) -> None:
-        self.fence()
+    async def scale(self, namespace: str, ref: ChildRef, version: str, replicas: int) -> None:
         resource = await self._resource(ref.api_version, ref.kind)
         await self._request(
             resource.subresources["scale"].patch(
@@ -154,24 +152,25 @@ class KubernetesCluster:
                 body={
                     "apiVersion": "autoscaling/v1",
                     "kind": "Scale",
-                    "metadata": {"name": ref.name},
+                    "metadata": {"name": ref.name, "resourceVersion": version},
                     "spec": {"replicas": replicas},
                 },
                 # Of any other patch the API server notes no owner where nobody owned the replicas before.
                 content_type="application/apply-patch+yaml",
                 field_manager=SCALER_MANAGER,
                 force_conflicts=True,
-                _request_timeout=REQUEST_TIMEOUT_SECONDS,
+                _request_timeout=self.fence(),
             )
         )
 
-    async def apply_status(self, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Object:
-        self.fence()
+    async def apply_status(
+        self, namespace: str, name: str, uid: str, version: str, status: Mapping[str, Any]
+    ) -> Object:
         resource = await self._resource(RAG_REF.api_version, RAG_REF.kind)
         body = {
             "apiVersion": API_VERSION,
             "kind": KIND,
-            "metadata": {"name": name, "uid": uid},
+            "metadata": {"name": name, "uid": uid, "resourceVersion": version},
             "status": dict(status),
         }
         return await self._request(
@@ -182,7 +181,7 @@ class KubernetesCluster:
                 content_type="application/apply-patch+yaml",
                 field_manager=FIELD_MANAGER,
                 force_conflicts=True,
-                _request_timeout=REQUEST_TIMEOUT_SECONDS,
+                _request_timeout=self.fence(),
             )
         )
 
@@ -192,7 +191,6 @@ class KubernetesCluster:
 
     async def _json_patch(self, namespace: str, ref: ChildRef, changes: Sequence[Object]) -> Object:
         """RFC 6902, all or nothing."""
-        self.fence()
         resource = await self._resource(ref.api_version, ref.kind)
         return await self._request(
             resource.patch(
@@ -201,12 +199,11 @@ class KubernetesCluster:
                 body=list(changes),
                 content_type="application/json-patch+json",
                 field_manager=REPAIR_MANAGER,
-                _request_timeout=REQUEST_TIMEOUT_SECONDS,
+                _request_timeout=self.fence(),
             )
         )
 
     async def _apply(self, namespace: str, manifest: Mapping[str, Any], manager: str) -> Object:
-        self.fence()
         ref = ref_of(manifest)
         resource = await self._resource(ref.api_version, ref.kind)
         return await self._request(
@@ -215,7 +212,7 @@ class KubernetesCluster:
                 namespace=namespace,
                 field_manager=manager,
                 force_conflicts=True,
-                _request_timeout=REQUEST_TIMEOUT_SECONDS,
+                _request_timeout=self.fence(),
             )
         )
 
@@ -225,20 +222,21 @@ class KubernetesCluster:
             # The client's discovery replaces its cache while others search it: one at a time.
             async with self._discovery:
                 try:
-                    found = await _translated(self._client.resources.get(api_version=api_version, kind=kind))
+                    found = await translated(self._client.resources.get(api_version=api_version, kind=kind))
                 except ResourceNotFoundError as error:
                     raise NotServedError(api_version, kind) from error
             self._resources[api_version, kind] = found
         return self._resources[api_version, kind]
 
     async def _request(self, request: Awaitable[Any]) -> Object:
-        answer = await _translated(request)
+        answer = await translated(request)
         result: Object = answer if isinstance(answer, dict) else answer.to_dict()
         return result
 
 
-def _open() -> None:
+def _open() -> float:
     """No fence: until there is an election, every write may go."""
+    return REQUEST_TIMEOUT_SECONDS
 
 
 def _plain(_client: object, data: Object) -> Object:
@@ -255,17 +253,17 @@ def _pointer(path: Path) -> str:
     return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
 
 
-async def _translated(request: Awaitable[Any]) -> Any:
+async def translated(request: Awaitable[Any]) -> Any:
     """Awaits a request of the client; its many exceptions become ours."""
     try:
         return await request
     except ApiException as error:
-        raise _cluster_error(error) from error
+        raise cluster_error(error) from error
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
         raise UnavailableError("Unreachable", f"{type(error).__name__}: {error}") from error
 
 
-def _cluster_error(error: ApiException) -> ClusterError:
+def cluster_error(error: ApiException) -> ClusterError:
     """The Status object that the API server answers with, as an exception."""
     try:
         status = json.loads(error.body or "{}")

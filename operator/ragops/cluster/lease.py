@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, Protocol
 
 from ragops.cluster.errors import ClusterError, ConflictError, NotFoundError, NotLeaderError
-from ragops.cluster.protocol import Cluster
+from ragops.cluster.protocol import REQUEST_TIMEOUT_SECONDS, Cluster
 from ragops.resources.child import ChildRef
 
 logger = logging.getLogger(__name__)
@@ -22,6 +22,9 @@ DURATION_SECONDS: Final = 10
 DEADLINE_SECONDS: Final = 7
 """A leader that could not renew for this long stops acting; less than the duration, so that two never act."""
 RETRY_SECONDS: Final = 2
+LANDING_SECONDS: Final = DURATION_SECONDS - DEADLINE_SECONDS - 1
+"""How long a write may take that is begun in the leader's last moment. The second that is left is for the
+rounding of timeouts, and for the way."""
 
 
 class Lease(NamedTuple):
@@ -47,8 +50,9 @@ class Leadership(Protocol):
     def resumed_from(self) -> datetime | None:
         """Until when the previous leader was alive, as far as is known."""
 
-    def check(self) -> None:
-        """Raises NotLeaderError when the lease is not held: called before every write."""
+    def check(self) -> float:
+        """Called before every write: the seconds that it may take, so that it has ended before another
+        replica may act. Raises NotLeaderError when the lease is not held."""
 
 
 class Alone:
@@ -57,8 +61,9 @@ class Alone:
     holds = True
     resumed_from: datetime | None = None
 
-    def check(self) -> None:
+    def check(self) -> float:
         """Always the leader."""
+        return REQUEST_TIMEOUT_SECONDS
 
 
 class Elector:
@@ -73,6 +78,7 @@ class Elector:
         self._on_change = on_change
         self._renewed: float | None = None
         self._seen: tuple[object, float] = (None, 0.0)
+        self._free_at = 0.0
         self.resumed_from: datetime | None = None
 
     @property
@@ -80,10 +86,11 @@ class Elector:
         """This replica is the leader, for sure, now."""
         return self._renewed is not None and time.monotonic() - self._renewed < DEADLINE_SECONDS
 
-    def check(self) -> None:
-        """Raises NotLeaderError when the lease is not held."""
-        if not self.holds:
+    def check(self) -> float:
+        """The seconds that a write may take that begins now. Raises NotLeaderError without the lease."""
+        if self._renewed is None or not self.holds:
             raise NotLeaderError
+        return self._renewed + DEADLINE_SECONDS + LANDING_SECONDS - time.monotonic()
 
     async def run(self) -> None:
         """Tries to take or renew the lease until cancelled; then gives it back."""
@@ -93,7 +100,7 @@ class Elector:
                 if self._renewed is not None and not self.holds:
                     self._renewed = None
                     self._changed(False)
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(self._pause())
         finally:
             await self._release()
 
@@ -108,6 +115,11 @@ class Elector:
                         self._changed(True)
         except (ClusterError, TimeoutError) as error:
             logger.warning("the lease %s could not be renewed: %s", self._lease.name, error)
+
+    def _pause(self) -> float:
+        """A standby looks again when the lease that it has seen runs out: no period is lost."""
+        left = self._free_at - time.monotonic()
+        return left if 0 < left < RETRY_SECONDS and self._renewed is None else RETRY_SECONDS
 
     def _changed(self, leads: bool) -> None:
         logger.info("leadership of %s: %s", self._identity, "taken" if leads else "lost")
@@ -139,8 +151,8 @@ class Elector:
         record = (spec.get("holderIdentity"), spec.get("renewTime"))
         if record != self._seen[0]:
             self._seen = (record, time.monotonic())
-        duration: int = spec.get("leaseDurationSeconds", DURATION_SECONDS)
-        return time.monotonic() - self._seen[1] > duration
+        self._free_at = self._seen[1] + spec.get("leaseDurationSeconds", DURATION_SECONDS)
+        return time.monotonic() > self._free_at
 
     async def _release(self) -> None:
         if not self.holds:

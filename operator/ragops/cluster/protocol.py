@@ -1,12 +1,14 @@
 """What ragops asks of Kubernetes: the small surface that the rest of the shell is written against."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from ragops.resources.child import ChildRef
 from ragops.resources.difference import Path
 
 Object = dict[str, Any]
+
+REQUEST_TIMEOUT_SECONDS: Final = 15
 
 
 class Cluster(Protocol):
@@ -21,7 +23,10 @@ class Cluster(Protocol):
         """One object. Raises NotFoundError."""
 
     async def apply(self, namespace: str, manifest: Mapping[str, Any]) -> Object:
-        """Server-side apply, taking over conflicting fields. Returns the object as stored."""
+        """Server-side apply, taking over conflicting fields. Returns the object as stored.
+
+        Raises ConflictError where the manifest has a resource version, and the object another one.
+        """
 
     async def apply_repaired(
         self,
@@ -44,11 +49,16 @@ class Cluster(Protocol):
     async def replace(self, namespace: str, manifest: Mapping[str, Any]) -> Object:
         """Replaces an object of the same resource version. Raises ConflictError where it has changed."""
 
-    async def scale(self, namespace: str, ref: ChildRef, replicas: int) -> None:
-        """Sets the replicas of a workload through /scale."""
+    async def scale(self, namespace: str, ref: ChildRef, version: str, replicas: int) -> None:
+        """Sets the replicas of a workload through /scale. Raises ConflictError where it has changed."""
 
-    async def apply_status(self, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Object:
-        """Sets the whole status of this very RAGDeployment. Returns the object as stored."""
+    async def apply_status(
+        self, namespace: str, name: str, uid: str, version: str, status: Mapping[str, Any]
+    ) -> Object:
+        """Sets the whole status of this very RAGDeployment. Returns the object as stored.
+
+        Raises ConflictError where it has changed.
+        """
 
     async def pod_metrics(self, namespace: str, selector: str) -> Sequence[Object]:
         """PodMetrics of the resource metrics API."""

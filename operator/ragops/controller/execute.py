@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from itertools import groupby
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from ragops.api.names import common_labels
 from ragops.api.rag import ObjectMeta
@@ -22,11 +22,16 @@ from ragops.cluster.lease import Leadership
 from ragops.cluster.protocol import Cluster
 from ragops.orchestration.actions import Apply, CreateCredentials, Delete, Plan, Scale
 from ragops.orchestration.observation import ApplyFailure
-from ragops.resources.child import is_owned_by, owner_reference
+from ragops.resources.child import ChildRef, Manifest, is_owned_by, owner_reference, was_made_for
 from ragops.resources.difference import repairs
 from ragops.telemetry.metrics import SCALINGS, WRITES
 
 logger = logging.getLogger(__name__)
+
+ATTEMPTS: Final = 4
+"""Of a write to an object that others change at the same moment."""
+
+T = TypeVar("T")
 
 
 class Executor:
@@ -55,10 +60,12 @@ class Executor:
                 failures.setdefault(scale.service, ApplyFailure(error.reason, error.message))
         return failures
 
-    async def write_status(self, key: Key, uid: str, status: Mapping[str, Any]) -> None:
+    async def write_status(self, key: Key, meta: ObjectMeta, status: Mapping[str, Any]) -> None:
         """Sets the status; its answer goes to the cache, so that the next pass sees it."""
         self._write("RAGDeployment", "status")
-        self._cache.put(await self._cluster.apply_status(key.namespace, key.name, uid, status))
+        self._cache.put(
+            await self._cluster.apply_status(key.namespace, key.name, meta.uid, meta.resourceVersion, status)
+        )
 
     async def create(self, key: Key, manifest: Mapping[str, Any]) -> None:
         """Creates an object that nothing waits for, such as an Event."""
@@ -91,19 +98,28 @@ class Executor:
         return failures
 
     async def _apply_all(self, key: Key, meta: ObjectMeta, applies: Iterable[Apply]) -> None:
+        applies = tuple(applies)
+        await asyncio.gather(
+            *(self._refuse_foreign(key, meta, apply) for apply in applies if not apply.exists)
+        )
         for apply in applies:
-            if not apply.exists:
-                await self._refuse_foreign(key, meta, apply)
             if apply.hand_over_replicas is not None:
                 self._write(apply.ref.kind, "apply")
                 await self._cluster.hand_over_replicas(key.namespace, apply.ref, apply.hand_over_replicas)
             self._cache.put(await self._apply(key, apply))
 
     async def _apply(self, key: Key, apply: Apply) -> Mapping[str, Any]:
-        self._write(apply.ref.kind, "apply")
         logger.info("%s: apply %s", key, apply.ref)
         try:
-            return await self._cluster.apply(key.namespace, apply.manifest)
+            if not apply.exists:
+                self._write(apply.ref.kind, "apply")
+                return await self._cluster.apply(key.namespace, apply.manifest)
+            return await self._as_seen(
+                key,
+                apply.ref,
+                "apply",
+                lambda version: self._cluster.apply(key.namespace, _of_version(apply.manifest, version)),
+            )
         except InvalidError:
             live = await self._cluster.get(key.namespace, apply.ref) if apply.exists else {}
             if not (changes := repairs(apply.manifest, live)):
@@ -117,7 +133,7 @@ class Executor:
             existing = await self._cluster.get(key.namespace, apply.ref)
         except NotFoundError:
             return
-        if not is_owned_by(existing, meta.uid):
+        if not (is_owned_by(existing, meta.uid) or was_made_for(existing, meta.name)):
             raise ForeignObjectError(str(apply.ref))
 
     async def _create_credentials(self, key: Key, meta: ObjectMeta, action: CreateCredentials) -> None:
@@ -150,16 +166,40 @@ class Executor:
 
     async def _scale(self, key: Key, scale: Scale) -> None:
         decision = scale.decision
-        self._write(scale.ref.kind, "scale")
         logger.info(
             "%s: scale %s to %d (%s: %s)", key, scale.ref, decision.desired, decision.reason, decision.message
         )
-        await self._cluster.scale(key.namespace, scale.ref, decision.desired)
+        await self._as_seen(
+            key,
+            scale.ref,
+            "scale",
+            lambda version: self._cluster.scale(key.namespace, scale.ref, version, decision.desired),
+        )
         SCALINGS.labels(decision.action, decision.reason).inc()
         # The next pass must not decide from the replicas of before.
         self._cache.put(await self._cluster.get(key.namespace, scale.ref))
+
+    async def _as_seen(self, key: Key, ref: ChildRef, verb: str, write: Callable[[str], Awaitable[T]]) -> T:
+        """A write to the version of an object that was seen last. One that was held up on its way, and
+        arrives when another replica has acted, is refused; a change by others costs another attempt.
+        """
+        version = self._cache.version_of(key, ref)
+        for _ in range(ATTEMPTS - 1):
+            self._write(ref.kind, verb)
+            try:
+                return await write(version)
+            except ConflictError:
+                live = await self._cluster.get(key.namespace, ref)
+                self._cache.put(live)
+                version = live["metadata"]["resourceVersion"]
+        self._write(ref.kind, verb)
+        return await write(version)
 
     def _write(self, kind: str, verb: str) -> None:
         """Called before every write: the lease must be held now."""
         self._leadership.check()
         WRITES.labels(kind, verb).inc()
+
+
+def _of_version(manifest: Manifest, version: str) -> Manifest:
+    return {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": version}}

@@ -1,18 +1,27 @@
 """From the watch cache to an Observation: no requests."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from ragops.api.autoscaling import AutoscalingSpec, MetricSpec, MetricType, ScalingMode
+from ragops.api.autoscaling import AutoscalingSpec, EndpointSpec, MetricSpec, MetricType, ScalingMode
 from ragops.api.rag import RAGDeployment
 from ragops.api.service import ServiceSpec
+from ragops.api.status import RAGStatus, RolloutPhase
 from ragops.cluster.cache import Key, WatchCache
+from ragops.health.assess import Evidence, Memory, check_path, is_checked, is_measured
+from ragops.metrics.comparer import EVERY as COMPARED_EVERY
+from ragops.metrics.comparer import Compared
 from ragops.metrics.pod import Pod, read_pod
+from ragops.metrics.prober import Checked
 from ragops.metrics.source import ServiceId, Target
+from ragops.orchestration.analysis import Comparison
 from ragops.orchestration.observation import ApplyFailure, Observation, pod_view
+from ragops.resources.children import service_ref
 from ragops.resources.pod import port_of
+from ragops.resources.variant import Variant, traffic_of
 from ragops.scaling.decide import observe as take_in
 from ragops.scaling.window import Window
 
@@ -23,6 +32,9 @@ def observe(
     rag: RAGDeployment,
     windows: Mapping[str, Window],
     failures: Mapping[str, ApplyFailure],
+    evidence: Mapping[str, Evidence],
+    memory: Mapping[str, Memory],
+    comparisons: Mapping[str, Comparison],
 ) -> Observation:
     """What is known of one RAGDeployment."""
     return Observation(
@@ -31,6 +43,9 @@ def observe(
         windows=windows,
         failures=failures,
         scalers=cache.scalers(key.namespace),
+        evidence=evidence,
+        memory=memory,
+        comparisons=comparisons,
     )
 
 
@@ -48,9 +63,46 @@ def targets(cache: WatchCache, key: Key, rag: RAGDeployment) -> Iterator[Target]
             metrics=_metrics(policy),
             endpoint=policy.endpoint.model_copy(update={"port": port}),
             arrivals=policy.mode is ScalingMode.PREDICTIVE,
-            pods=partial(_ready_pods, cache, key, service),
+            pods=partial(_serving_pods, cache, key, rag.metadata.uid, service),
         )
 
+
+def checked(cache: WatchCache, key: Key, rag: RAGDeployment) -> Iterator[Checked]:
+    """The services of a resolved RAGDeployment whose health is looked after beyond their pods' readiness."""
+    for service in rag.spec.services:
+        asked, measured = is_checked(service), is_measured(service)
+        if not asked and not measured:
+            continue
+        serving = partial(_serving_pods, cache, key, rag.metadata.uid, service)
+        yield Checked(
+            service=ServiceId(key, service.name),
+            pods=partial(_ready_pods, cache, key, service, tuple(Variant)),
+            spec=service.health.check,
+            path=check_path(service),
+            port=port_of(service)[1],
+            checked=asked,
+            figures=_figures(key, service, serving) if measured else None,
+        )
+
+
+def _figures(key: Key, service: ServiceSpec, pods: Callable[[], list[Pod]]) -> Target:
+    """Measured as for scaling, from the same endpoint."""
+    endpoint = service.autoscaling.endpoint if service.autoscaling else EndpointSpec()
+    return Target(
+        service=ServiceId(key, service.name),
+        every=FIGURES_EVERY,
+        observe=lambda window, _: window,
+        metrics=tuple(
+            MetricSpec(type=metric) for metric in (MetricType.ERROR_RATE, MetricType.RESPONSE_TIME)
+        ),
+        endpoint=endpoint.model_copy(update={"port": endpoint.port or port_of(service)[1]}),
+        arrivals=False,
+        pods=pods,
+    )
+
+
+FIGURES_EVERY: Final = timedelta(seconds=10)
+"""Between two samples of the requests to a service whose health has a threshold."""
 
 _LEARNED_FROM: Final = (MetricType.CPU, MetricType.RESPONSE_TIME)
 """What mode Predictive learns the capacity of a replica from, beside the arrivals."""
@@ -64,9 +116,36 @@ def _metrics(policy: AutoscalingSpec) -> tuple[MetricSpec, ...]:
     return (*given, *(MetricSpec(type=metric) for metric in _LEARNED_FROM if metric not in types))
 
 
-def _ready_pods(cache: WatchCache, key: Key, service: ServiceSpec) -> list[Pod]:
+def compared(cache: WatchCache, key: Key, rag: RAGDeployment, status: RAGStatus) -> Iterator[Compared]:
+    """The canaries of a resolved RAGDeployment that are to be measured beside the stable versions."""
+    specs = {service.name: service for service in rag.spec.services}
+    for known in status.services:
+        service, rollout = specs.get(known.name), known.rollout
+        if service is None or rollout is None or rollout.step is None or not 0 < rollout.weight_percent < 100:
+            continue
+        if rollout.phase in (RolloutPhase.SHIFTING, RolloutPhase.PAUSED):
+            target = _figures(key, service, list)
+            pods = partial(_pods_of_variant, cache, key, service)
+            yield Compared(rollout.revision, rollout.step, replace(target, every=COMPARED_EVERY), pods)
+
+
+def _serving_pods(cache: WatchCache, key: Key, uid: str, service: ServiceSpec) -> list[Pod]:
+    """The ready pods that get requests: while a new version is tried, some may not."""
+    live = cache.children(key, uid).get(service_ref(key.name, service))
+    traffic = traffic_of(live)
+    return _ready_pods(cache, key, service, [variant for variant in Variant if traffic.reaches(variant)])
+
+
+def _pods_of_variant(cache: WatchCache, key: Key, service: ServiceSpec, variant: Variant) -> list[Pod]:
+    return _ready_pods(cache, key, service, [variant])
+
+
+def _ready_pods(
+    cache: WatchCache, key: Key, service: ServiceSpec, variants: Collection[Variant]
+) -> list[Pod]:
+    views = ((pod, pod_view(pod)) for pod in cache.pods(key))
     return [
         read_pod(pod, service.startup.timeout_seconds)
-        for pod in cache.pods(key)
-        if (view := pod_view(pod)).service == service.name and view.ready and not view.terminating
+        for pod, view in views
+        if view.service == service.name and view.variant in variants and view.ready and not view.terminating
     ]

@@ -16,9 +16,13 @@ from ragops.api.validation import InvalidRAG, parse, problems
 from ragops.cluster.cache import Key, WatchCache
 from ragops.cluster.errors import ClusterError
 from ragops.controller.execute import Executor
-from ragops.controller.observe import observe, targets
+from ragops.controller.observe import checked, compared, observe, targets
+from ragops.controller.readings import ServiceReading, by_service, readings
+from ragops.health.assess import Memory
+from ragops.metrics.comparer import Compared, Comparer
+from ragops.metrics.prober import Checked, Prober
 from ragops.metrics.sampler import Sampler
-from ragops.metrics.source import Target
+from ragops.metrics.source import ServiceId, Target
 from ragops.orchestration.actions import Plan
 from ragops.orchestration.observation import ApplyFailure
 from ragops.orchestration.plan import plan, reject
@@ -26,6 +30,7 @@ from ragops.orchestration.report import undone
 from ragops.resources.pod import Images
 from ragops.scaling.record import Record
 from ragops.telemetry.events import event_manifest, transitions
+from ragops.telemetry.health import HealthMetrics
 from ragops.telemetry.scaling import ScalingMetrics
 
 logger = logging.getLogger(__name__)
@@ -39,6 +44,8 @@ class Reconciler:
         cache: WatchCache,
         executor: Executor,
         sampler: Sampler,
+        prober: Prober,
+        comparer: Comparer,
         images: Images,
         identity: str,
         record: Callable[[Record], None] = lambda _: None,
@@ -47,11 +54,17 @@ class Reconciler:
         self._cache = cache
         self._executor = executor
         self._sampler = sampler
+        self._prober = prober
+        self._comparer = comparer
         self._images = images
         self._identity = identity
         self._record = record
         self._clock = clock
         self._metrics = ScalingMetrics()
+        self._health = HealthMetrics()
+        self._memory: dict[Key, Mapping[str, Memory]] = {}
+        self._checked: dict[Key, tuple[Checked, ...]] = {}
+        self._compared: dict[Key, tuple[Compared, ...]] = {}
         self._failures: dict[Key, dict[str, ApplyFailure]] = {}
         self._specs: dict[Key, tuple[tuple[str, int], RAGDeployment | Sequence[Problem]]] = {}
 
@@ -59,12 +72,40 @@ class Reconciler:
         """Another replica leads: what this one knows of the decisions is no longer so."""
         for key in self._specs:
             self._metrics.publish(*key, ())
+            self._health.publish(*key, {})
+        self._memory.clear()
+        self._checked.clear()
+        self._compared.clear()
+
+    def knows(self, service: ServiceId) -> bool:
+        """Whether there is such a service in a RAGDeployment, or the spec of it cannot be read."""
+        _, rag = self._specs.get(service.key, (None, None))
+        if isinstance(rag, RAGDeployment):
+            return any(spec.name == service.name for spec in rag.spec.services)
+        return self._cache.rag(service.key) is not None
 
     def targets(self) -> Iterator[Target]:
         """All services that need samples."""
         for key, (_, rag) in self._specs.items():
             if isinstance(rag, RAGDeployment):
                 yield from targets(self._cache, key, rag)
+
+    def checked(self) -> Iterator[Checked]:
+        """All services whose pods are checked or measured for their health."""
+        for services in self._checked.values():
+            yield from services
+
+    def compared(self) -> Iterator[Compared]:
+        """All canaries that are measured beside the stable versions."""
+        for canaries in self._compared.values():
+            yield from canaries
+
+    def healths(self) -> Iterator[ServiceReading]:
+        """The current readings of all services."""
+        for key in list(self._specs):
+            raw = self._cache.rag(key)
+            if raw is not None:
+                yield from readings(self._cache, key, _status(key, raw), self._prober)
 
     async def reconcile(self, key: Key) -> datetime | None:
         """One pass. Returns when to look again even if nothing happens.
@@ -75,12 +116,18 @@ class Reconciler:
         if raw is None or "deletionTimestamp" in raw["metadata"]:
             self._specs.pop(key, None)
             self._metrics.publish(*key, ())
+            self._health.publish(*key, {})
+            self._memory.pop(key, None)
+            self._checked.pop(key, None)
+            self._compared.pop(key, None)
             self._failures.pop(key, None)  # garbage collection takes the children
             return None
         now = self._clock()
         meta, status = ObjectMeta.model_validate(raw["metadata"]), _status(key, raw)
         todo = self._plan(key, raw, status, now)
         self._metrics.publish(*key, todo.records)
+        self._memory[key] = todo.health or self._memory.get(key, {})
+        self._health.publish(*key, by_service(key, todo.status or status, self._prober))
         for record in todo.records:
             self._record(record)
         told = self._failures.get(key)
@@ -99,10 +146,25 @@ class Reconciler:
         spec = self._read(key, raw)
         if not isinstance(spec, RAGDeployment):
             return reject(status, raw["metadata"].get("generation", 0), spec, now)
-        rag = spec.model_copy(update={"status": status})
+        metadata = ObjectMeta.model_validate(raw["metadata"])
+        rag = spec.model_copy(update={"status": status, "metadata": metadata})
+        self._compared[key] = tuple(compared(self._cache, key, rag, status))
         services = (service.name for service in rag.spec.services)
         windows = dict.fromkeys(services, self._sampler.unsampled) | self._sampler.windows(key)
-        seen = observe(self._cache, key, rag, windows, self._failures.get(key, {}))
+        self._checked[key] = self._checked.get(key) or tuple(checked(self._cache, key, rag))
+        names = [service.name for service in rag.spec.services]
+        evidence = {name: self._prober.evidence(ServiceId(key, name)) for name in names}
+        found = {name: self._comparer.comparison(ServiceId(key, name)) for name in names}
+        seen = observe(
+            self._cache,
+            key,
+            rag,
+            windows,
+            self._failures.get(key, {}),
+            evidence,
+            self._memory.get(key, {}),
+            {name: comparison for name, comparison in found.items() if comparison},
+        )
         return plan(rag, seen, self._images, now)
 
     def _read(self, key: Key, raw: Mapping[str, Any]) -> RAGDeployment | Sequence[Problem]:
@@ -112,13 +174,14 @@ class Reconciler:
         known = self._specs.get(key)
         if known is None or known[0] != generation:
             known = self._specs[key] = (generation, _judge(raw))
+            self._checked.pop(key, None)
         return known[1]
 
     async def _report(self, key: Key, meta: ObjectMeta, before: RAGStatus, todo: Plan, now: datetime) -> None:
         """Status first: an Event tells of what is recorded."""
         if todo.status is None:
             return
-        await self._executor.write_status(key, meta.uid, todo.status.to_wire())
+        await self._executor.write_status(key, meta, todo.status.to_wire())
         for transition in transitions(before, todo.status):
             try:
                 await self._executor.create(key, event_manifest(meta, transition, self._identity, now))

@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from typing import Any
 
 import kopf
 from aiohttp import web
@@ -14,19 +15,24 @@ from kubernetes.aio import client, config
 from ragops.cluster.access import api_server
 from ragops.cluster.cache import Key, WatchCache, prime
 from ragops.cluster.client import KubernetesCluster
+from ragops.cluster.connection import connected
 from ragops.cluster.errors import ClusterError, NotLeaderError, UnavailableError
 from ragops.cluster.lease import Alone, Elector, Leadership
 from ragops.controller import handlers
+from ragops.controller.checkpoints import EVERY_SECONDS, Checkpoints
 from ragops.controller.execute import Executor
 from ragops.controller.queue import WorkQueue
 from ragops.controller.reconcile import Reconciler
 from ragops.controller.server import application
 from ragops.controller.settings import ScrapeWay, Settings
+from ragops.metrics.comparer import Comparer
 from ragops.metrics.endpoint import EndpointSource
+from ragops.metrics.prober import TICK_SECONDS as PROBE_TICK_SECONDS
+from ragops.metrics.prober import Prober
 from ragops.metrics.prometheus import PrometheusSource
 from ragops.metrics.resource import ResourceSource
 from ragops.metrics.sampler import TICK_SECONDS, Sampler
-from ragops.metrics.scrape import DirectScraper, ProxyScraper
+from ragops.metrics.scrape import DirectScraper, ProxyScraper, Scraper
 from ragops.metrics.source import Source
 from ragops.telemetry.decisions import DecisionLog
 from ragops.telemetry.metrics import LEADER, PASS_SECONDS, PASSES, UNEXPECTED
@@ -41,6 +47,9 @@ GAP_SECONDS = handlers.RECONNECT_SECONDS + 1
 STUCK_SECONDS = 120
 """A pass that takes longer, or a queue of which nothing is taken: the operator must be restarted."""
 PASS_TIMEOUT_SECONDS = 90
+LEARNED_SECONDS = 10
+"""Longest time for reading or storing what was learned."""
+LEARNED_PERIOD_SECONDS = 60
 
 
 class Operator:
@@ -51,6 +60,7 @@ class Operator:
         settings: Settings,
         cluster: KubernetesCluster,
         sources: Sequence[Source],
+        pods: Scraper,
         decisions: DecisionLog | None = None,
     ) -> None:
         self._settings = settings
@@ -68,10 +78,16 @@ class Operator:
         self._leadership: Leadership = self._elector or Alone()
         cluster.fence = self._leadership.check
         self._sampler = Sampler(sources, self._queue.add_unless_failing)
+        self._prober = Prober(pods, EndpointSource(pods), self._queue.add_unless_failing)
+        self._comparer = Comparer(EndpointSource(pods), self._queue.add_unless_failing)
+        self._checkpoints = Checkpoints(cluster, settings.lease)
+        self._restored = False
         self._reconciler = Reconciler(
             self._cache,
             Executor(cluster, self._cache, self._leadership),
             self._sampler,
+            self._prober,
+            self._comparer,
             settings.images,
             settings.identity,
             record=decisions.add if decisions else lambda _: None,
@@ -79,7 +95,8 @@ class Operator:
 
     async def run(self) -> None:
         """Runs until SIGTERM or SIGINT, then cancels the passes under way and gives the lease back."""
-        async with _serving(application(self._not_alive, self._not_ready), self._settings.port):
+        app = application(self._not_alive, self._not_ready, self._healths)
+        async with _serving(app, self._settings.port):
             await self._prime_first()
             if self._elector is None:
                 self._leadership_changed(True)
@@ -89,16 +106,20 @@ class Operator:
                 # kopf ends on a signal; any of ours ending is a fault, and the pod is restarted.
                 done, _ = await asyncio.wait({watching, *tasks}, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
-                    task.result()
+                    if not task.cancelled():  # by kopf, which at its end cancels what is younger than it
+                        task.result()
             finally:
+                await self._save_learned(older_than=0.0)
                 for task in (*tasks, watching):
                     task.cancel()
                 await asyncio.gather(*tasks, watching, return_exceptions=True)
                 await self._sampler.close()
+                await self._prober.close()
+                await self._comparer.close()
 
     def _jobs(self) -> list[Coroutine[None, None, None]]:
         jobs = [self._work() for _ in range(WORKERS)]
-        jobs += [self._resync(), self._sample()]
+        jobs += [self._resync(), self._sample(), self._probe(), self._keep_learned()]
         if self._elector is not None:
             jobs.append(self._elector.run())
         return jobs
@@ -131,7 +152,9 @@ class Operator:
         """A full list after a gap in a watch, and from time to time: heals whatever may have been missed."""
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._gap.wait(), RESYNC_SECONDS)
+                # Not wait_for, which makes a task: kopf cancels, at its end, tasks that are younger than it.
+                async with asyncio.timeout(RESYNC_SECONDS):
+                    await self._gap.wait()
                 await asyncio.sleep(GAP_SECONDS)
             self._gap.clear()
             try:
@@ -145,11 +168,48 @@ class Operator:
             pause = TICK_SECONDS
             if self._leadership.holds:
                 try:
+                    if not self._restored:
+                        await self._restore()
                     pause = self._sampler.start_due(self._reconciler.targets(), datetime.now(UTC))
                 except Exception:  # the edge of the sampling loop
                     logger.exception("unexpected error in the sampler")
                     UNEXPECTED.labels("sampler").inc()
             await asyncio.sleep(pause)
+
+    async def _probe(self) -> None:
+        while True:
+            if self._leadership.holds:
+                try:
+                    self._prober.start_due(self._reconciler.checked())
+                    self._comparer.start_due(self._reconciler.compared())
+                except Exception:  # the edge of the probing loop
+                    logger.exception("unexpected error in the prober")
+                    UNEXPECTED.labels("prober").inc()
+            await asyncio.sleep(PROBE_TICK_SECONDS)
+
+    async def _restore(self) -> None:
+        """What the leader before has learned. Scaling does not wait for long for it."""
+        self._restored = True
+        try:
+            async with asyncio.timeout(LEARNED_SECONDS):
+                self._sampler.restore(await self._checkpoints.load())
+        except (ClusterError, TimeoutError) as error:
+            logger.warning("what was learned before cannot be had and is learned anew: %s", error)
+
+    async def _keep_learned(self) -> None:
+        while True:
+            await asyncio.sleep(LEARNED_PERIOD_SECONDS)
+            await self._save_learned(EVERY_SECONDS)
+
+    async def _save_learned(self, older_than: float) -> None:
+        if not (self._leadership.holds and self._restored):
+            return
+        try:
+            async with asyncio.timeout(LEARNED_SECONDS):
+                await self._checkpoints.remove_gone(self._reconciler.knows)
+                await self._checkpoints.save(list(self._sampler.learned()), older_than)
+        except (ClusterError, TimeoutError) as error:
+            logger.warning("what was learned cannot be stored now: %s", error)
 
     async def _work(self) -> None:
         """One worker: the outer loop around the passes."""
@@ -188,8 +248,12 @@ class Operator:
 
     def _leadership_changed(self, leads: bool) -> None:
         LEADER.set(leads)
+        self._restored = False
         self._sampler.reset(self._leadership.resumed_from)
+        self._prober.reset()
+        self._comparer.reset()
         if leads:
+            self._gap.set()  # a standby may have lost a watch without noticing yet
             if self._decisions is not None:
                 self._decisions.reset(self._leadership.resumed_from)
             for key in self._cache.rags():
@@ -200,6 +264,11 @@ class Operator:
     def _not_alive(self) -> str | None:
         stuck = self._queue.stuck_seconds()
         return f"no progress of the passes for {stuck:.0f} s" if stuck > STUCK_SECONDS else None
+
+    def _healths(self) -> Iterator[dict[str, Any]] | None:
+        if not self._leadership.holds:
+            return None
+        return (reading.to_wire() for reading in self._reconciler.healths())
 
     def _not_ready(self) -> str | None:
         return None if self._primed else "the watch cache is not filled yet"
@@ -217,17 +286,27 @@ async def _serving(app: web.Application, port: int) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _sources(
-    settings: Settings, cluster: KubernetesCluster, api: client.ApiClient, inside: bool
-) -> AsyncIterator[list[Source]]:
-    """Where samples come from. Pods have addresses that are reached from `inside` the cluster only."""
+async def _way(settings: Settings, api: client.ApiClient, inside: bool) -> AsyncIterator[Scraper]:
+    """A way to the pods, with connections of its own. Their addresses are reached from `inside` the cluster
+    only.
+    """
     direct = settings.scrape is ScrapeWay.DIRECT or (settings.scrape is ScrapeWay.AUTO and inside)
     scraper = DirectScraper() if direct else ProxyScraper(api_server(api))
+    try:
+        yield scraper
+    finally:
+        await scraper.close()
+
+
+@asynccontextmanager
+async def _sources(
+    settings: Settings, cluster: KubernetesCluster, scraper: Scraper
+) -> AsyncIterator[list[Source]]:
+    """Where samples come from."""
     prometheus = PrometheusSource(settings.prometheus_url)
     try:
         yield [ResourceSource(cluster), EndpointSource(scraper), prometheus]
     finally:
-        await scraper.close()
         await prometheus.close()
 
 
@@ -241,8 +320,12 @@ async def run(settings: Settings) -> None:
         inside = False
         await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     path, max_bytes = settings.decision_log, settings.decision_log_max_bytes
-    async with client.ApiClient(configuration) as api:
+    async with connected(configuration) as api:
         with DecisionLog(path, max_bytes) if path else nullcontext() as decisions:
             cluster = await KubernetesCluster.connect(api)
-            async with _sources(settings, cluster, api, inside) as sources:
-                await Operator(settings, cluster, sources, decisions).run()
+            async with (
+                _way(settings, api, inside) as sampled,
+                _way(settings, api, inside) as checked,
+                _sources(settings, cluster, sampled) as sources,
+            ):
+                await Operator(settings, cluster, sources, checked, decisions).run()

@@ -1,13 +1,20 @@
-"""The HTTP endpoint of the operator: liveness, readiness, Prometheus metrics."""
+"""The HTTP endpoint of the operator: liveness, readiness, Prometheus metrics, current health of services."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 
-def application(alive: Callable[[], str | None], ready: Callable[[], str | None]) -> web.Application:
-    """Routes /livez, /readyz and /metrics. `alive` and `ready` return what is wrong, or None."""
+def application(
+    alive: Callable[[], str | None],
+    ready: Callable[[], str | None],
+    healths: Callable[[], Iterable[dict[str, Any]] | None] = lambda: None,
+) -> web.Application:
+    """Routes /livez, /readyz, /metrics and /v1/health. `alive` and `ready` return what is wrong, or None;
+    `healths` the readings of all services, or None on a standby, which has none.
+    """
     app = web.Application()
 
     async def livez(_: web.Request) -> web.Response:
@@ -19,8 +26,25 @@ def application(alive: Callable[[], str | None], ready: Callable[[], str | None]
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
+    async def health(request: web.Request) -> web.Response:
+        return _health(healths(), **request.match_info)
+
     app.add_routes([web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", metrics)])
+    app.add_routes([web.get("/v1/health", health), web.get("/v1/health/{namespace}/{rag}", health)])
     return app
+
+
+def _health(
+    services: Iterable[dict[str, Any]] | None, namespace: str | None = None, rag: str | None = None
+) -> web.Response:
+    if services is None:
+        return web.json_response({"error": "another replica leads: ask that one"}, status=503)
+    if namespace is None:
+        return web.json_response({"services": list(services)})
+    found = [one for one in services if (one["namespace"], one["rag"]) == (namespace, rag)]
+    if not found:
+        return web.json_response({"error": f"no RAGDeployment {namespace}/{rag} is known"}, status=404)
+    return web.json_response({"services": found})
 
 
 def _answer(trouble: str | None) -> web.Response:

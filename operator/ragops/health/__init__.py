@@ -1,1 +1,1 @@
-"""Health of services: from the readiness of their pods and from what they depend on. Pure."""
+"""Health of services: from their pods, the operator's checks, their figures, and their upstreams. Pure."""

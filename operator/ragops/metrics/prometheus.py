@@ -127,7 +127,8 @@ def value_of(answer: bytes) -> float:
             "the Prometheus server's answer is neither an instant vector nor a scalar, nor an error",
         ) from error
     if isinstance(read, _Failure):
-        why = f"the Prometheus server refuses the query: {read.error[:200]}"
+        # Printable: the text goes to status and to the log, where a line break would begin an entry.
+        why = f"the Prometheus server refuses the query: {ascii(read.error[:200])[1:-1]}"
         raise SourceError(MissingReason.REFUSED, why)
     data = read.data
     values = [series.value[1] for series in data.result] if isinstance(data, _Vector) else [data.result[1]]

@@ -4,7 +4,8 @@ Source: Kubernetes documentation, Resource metrics pipeline.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from ragops.metrics.pod import RESOURCES, Pod
 from ragops.metrics.source import ANSWER_SECONDS, Measured, Missing, MissingReason, Target
 from ragops.resources.quantity import parse_quantity
 from ragops.scaling.sample import reading
+
+logger = logging.getLogger(__name__)
 
 STALE_AFTER: Final = timedelta(seconds=90)
 """Older measurements are missing ones. metrics-server measures every 15 to 60 seconds."""
@@ -62,11 +65,7 @@ def measured(
     items: Iterable[Mapping[str, Any]], metrics: Sequence[MetricType], pods: Sequence[Pod], now: datetime
 ) -> Measured:
     """`metrics` over the ready `pods`, from PodMetrics `items`, in per cent of requests."""
-    usage = {
-        item["metadata"]["name"]: item
-        for item in items
-        if now - datetime.fromisoformat(item["timestamp"]) <= STALE_AFTER
-    }
+    usage = {name: used for item in items for name, used in _recent(item, now)}
     readings, missing = {}, {}
     for metric in metrics:
         found = [_percent(usage.get(pod.name), pod, metric) for pod in pods]
@@ -76,16 +75,32 @@ def measured(
     return Measured(readings, missing=missing)
 
 
-def _percent(item: Mapping[str, Any] | None, pod: Pod, metric: MetricType) -> float | Missing:
+def _recent(item: Mapping[str, Any], now: datetime) -> Iterator[tuple[str, Mapping[str, float]]]:
+    """The pod of a PodMetrics and what it uses of each resource; nothing of an old or malformed one, whose
+    server is an extension of the API that anybody may have written."""
+    try:
+        if now - datetime.fromisoformat(item["timestamp"]) <= STALE_AFTER:
+            yield (
+                item["metadata"]["name"],
+                {
+                    resource: float(sum(parse_quantity(c["usage"][resource]) for c in item["containers"]))
+                    for resource in RESOURCES.values()
+                    if item["containers"] and all(resource in c["usage"] for c in item["containers"])
+                },
+            )
+    except (KeyError, TypeError, ValueError) as error:
+        logger.debug("a PodMetrics that cannot be read: %r", error)
+
+
+def _percent(usage: Mapping[str, float] | None, pod: Pod, metric: MetricType) -> float | Missing:
     resource = RESOURCES[metric]
     if not (requested := pod.amounts.get(resource)):
         what = f"container {pod.unbounded.get(resource, '')} of pod {pod.name}"
         noun = "CPU" if metric is MetricType.CPU else "memory"
         return Missing(MissingReason.NO_REQUEST, f"{what} has neither a {noun} request nor a limit")
-    used = [container["usage"].get(resource) for container in item["containers"]] if item else []
-    if not used or None in used:
+    if usage is None or resource not in usage:
         return Missing(MissingReason.STALE, f"the resource metrics API has nothing of late of pod {pod.name}")
-    return 100 * float(sum(parse_quantity(quantity) for quantity in used)) / requested
+    return 100 * usage[resource] / requested
 
 
 def _nothing(metrics: Iterable[MetricType], pods: Sequence[Pod], why: Missing) -> Measured:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import zlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -14,7 +14,7 @@ from ragops.api.autoscaling import MetricType
 from ragops.cluster.cache import Key
 from ragops.metrics.pod import Pod
 from ragops.metrics.source import PASSING, Measured, ServiceId, Source, Target
-from ragops.scaling.learning import MAX_STARTS, start_seconds
+from ragops.scaling.learning import MAX_STARTS, Learned, start_seconds
 from ragops.scaling.sample import Sample
 from ragops.scaling.window import Window
 from ragops.telemetry.metrics import SAMPLE_AGE, SAMPLES, SAMPLES_MISSING, UNEXPECTED
@@ -35,7 +35,7 @@ class _Service:
     task: asyncio.Task[None] | None = None
     starts: dict[str, float] = field(default_factory=dict)
     """Start-up times in seconds by uid, of the pods that are and of some that were."""
-    told: Mapping[MetricType, str] = field(default_factory=dict)
+    told: Collection[MetricType] = ()
     """What the log was last told to be missing."""
 
 
@@ -47,6 +47,18 @@ class Sampler:
         self._wake = wake
         self._services: dict[Key, dict[str, _Service]] = {}
         self._resumed_from: datetime | None = None
+        self._restored: dict[ServiceId, Learned] = {}
+
+    def restore(self, learned: Mapping[ServiceId, Learned]) -> None:
+        """What was learned before this replica became the leader, for the services that will be sampled."""
+        self._restored = dict(learned)
+
+    def learned(self) -> Iterator[tuple[ServiceId, Learned]]:
+        """What is known by now of the services in mode Predictive."""
+        for key, services in self._services.items():
+            for name, service in services.items():
+                if service.window.learned is not None:
+                    yield ServiceId(key, name), service.window.learned
 
     def windows(self, key: Key) -> dict[str, Window]:
         """The windows of one RAGDeployment, by service, of those that have been sampled."""
@@ -112,7 +124,8 @@ class Sampler:
     def _service(self, service: ServiceId, now: datetime) -> _Service:
         services = self._services.setdefault(service.key, {})
         if service.name not in services:
-            services[service.name] = _Service(self.unsampled, due=now)
+            begin = replace(self.unsampled, learned=self._restored.pop(service, None))
+            services[service.name] = _Service(begin, due=now)
         return services[service.name]
 
     def _ids(self) -> set[ServiceId]:
@@ -172,9 +185,10 @@ def _tell(service: _Service, name: ServiceId, sample: Sample) -> None:
     else:
         SAMPLES.labels("partial" if any(reading.measured for reading in readings) else "missing").inc()
     for metric, why in sample.missing.items():
-        if service.told.get(metric) != why:
+        # Why may change with every sample, such as the pod that it names.
+        if metric not in service.told:
             logger.warning("%s: no value of %s: %s", name, metric, why)
-    service.told = sample.missing
+    service.told = sample.missing.keys()
 
 
 def _ended(service: _Service, task: asyncio.Task[None]) -> None:

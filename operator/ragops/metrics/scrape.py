@@ -1,9 +1,11 @@
-"""Scrapes of pods: straight to the pod inside the cluster, through the API server's pod proxy outside.
+"""Requests to pods: straight to the pod inside the cluster, through the API server's pod proxy outside.
 
 What a pod answers is not trusted: no redirect is followed, nothing is unpacked, and reading stops at a size.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 import aiohttp
@@ -20,6 +22,8 @@ MAX_PIECES: Final = 4096
 """Chunks of one answer. Servers send some KiB in each."""
 ACCEPT: Final = "text/plain;version=0.0.4,application/openmetrics-text;version=1.0.0;q=0.5"
 TYPES: Final = ("text/plain", "application/openmetrics-text")
+CHECK_BYTES: Final = 10 << 10
+"""Of the answer to a check. What is more is cut off, as the kubelet does it: the status is what counts."""
 
 
 class StatusError(SourceError):
@@ -30,11 +34,19 @@ class StatusError(SourceError):
         self.status = status
 
 
+class NoWayError(SourceError):
+    """The request did not get as far as to the pod: nothing is known of it."""
+
+
 class Scraper(Protocol):
     """A way to the pods."""
 
     async def get(self, pod: Pod, port: int, path: str) -> bytes:
         """What the pod's endpoint exposes. Raises SourceError. The caller limits the time."""
+
+    async def check(self, pod: Pod, port: int, path: str) -> int:
+        """The HTTP status of the pod's answer, of which no more than CHECK_BYTES are read. Raises SourceError
+        where the pod gives none, NoWayError where it was not asked. The caller limits the time."""
 
     async def close(self) -> None:
         """Closes all connections."""
@@ -48,10 +60,13 @@ class DirectScraper:
 
     async def get(self, pod: Pod, port: int, path: str) -> bytes:
         """See Scraper."""
-        if pod.address is None:
-            raise SourceError(MissingReason.UNREACHABLE, "it has no address")
-        url = URL.build(scheme="http", host=pod.address, port=port, path=path)
-        return await _get(self._session, url, {})
+        return await _get(self._session, _direct(pod, port, path), {})
+
+    async def check(self, pod: Pod, port: int, path: str) -> int:
+        """See Scraper."""
+        async with _answer(self._session, _direct(pod, port, path), {}) as response:
+            await read_at_most(response, CHECK_BYTES)
+            return response.status
 
     async def close(self) -> None:
         """See Scraper."""
@@ -67,13 +82,7 @@ class ProxyScraper:
 
     async def get(self, pod: Pod, port: int, path: str) -> bytes:
         """See Scraper."""
-        if {".", ".."} & set(path.split("/")):
-            # The URL would be one of the API server itself.
-            raise SourceError(
-                MissingReason.REFUSED, f"endpoint.path is {path}, which leaves the pod: remove '.' and '..'"
-            )
-        proxy = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}:{port}/proxy{path}"
-        url = URL(f"{self._server.url}{proxy}")
+        url = self._url(pod, port, path)
         try:
             return await _get(self._session, url, await self._server.headers(), self._server.name)
         except StatusError as error:
@@ -82,9 +91,32 @@ class ProxyScraper:
             why = "status 403: the operator may not `get` `pods/proxy`, or the pod refuses it"
             raise SourceError(MissingReason.REFUSED, why) from error
 
+    async def check(self, pod: Pod, port: int, path: str) -> int:
+        """See Scraper."""
+        url, server = self._url(pod, port, path), self._server
+        try:
+            async with _answer(self._session, url, await server.headers(), server.name) as response:
+                status, body = response.status, await read_at_most(response, CHECK_BYTES)
+        except SourceError as error:
+            if error.missing.reason is MissingReason.UNREACHABLE:
+                raise NoWayError(MissingReason.UNREACHABLE, f"the API server: {error}") from error
+            raise
+        if status >= 400 and (message := _of_api_server(body)) is not None:
+            raise _not_proxied(status, message)
+        return status
+
     async def close(self) -> None:
         """See Scraper."""
         await self._session.close()
+
+    def _url(self, pod: Pod, port: int, path: str) -> URL:
+        if {".", ".."} & set(path.split("/")):
+            # The URL would be one of the API server itself.
+            raise NoWayError(
+                MissingReason.REFUSED, f"the path is {path}, which leaves the pod: remove '.' and '..'"
+            )
+        proxy = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}:{port}/proxy{path}"
+        return URL(f"{self._server.url}{proxy}")
 
 
 def _session(server: ApiServer | None = None) -> aiohttp.ClientSession:
@@ -101,18 +133,50 @@ def _session(server: ApiServer | None = None) -> aiohttp.ClientSession:
     )
 
 
+def _direct(pod: Pod, port: int, path: str) -> URL:
+    if pod.address is None:
+        raise NoWayError(MissingReason.UNREACHABLE, "it has no address")
+    return URL.build(scheme="http", host=pod.address, port=port, path=path)
+
+
+def _of_api_server(body: bytes) -> str | None:
+    """The message of the API server's own error; None where the answer came from the pod."""
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(answer, dict) or (answer.get("apiVersion"), answer.get("kind")) != ("v1", "Status"):
+        return None
+    return str(answer.get("message"))
+
+
+def _not_proxied(status: int, message: str) -> SourceError:
+    """That the pod gave the API server no answer is told with 503 and how the request to it ended."""
+    if status == 503 and "error trying to reach service" in message:
+        return SourceError(MissingReason.UNREACHABLE, "no connection")
+    return NoWayError(MissingReason.REFUSED, f"status {status} of the API server")
+
+
 async def _get(
     session: aiohttp.ClientSession, url: URL, headers: Mapping[str, str], server_name: str | None = None
 ) -> bytes:
+    async with _answer(session, url, headers, server_name) as response:
+        if response.status != 200:
+            raise StatusError(response.status)
+        if response.content_type not in TYPES or "Content-Encoding" in response.headers:
+            raise SourceError(MissingReason.WRONG_TYPE, "an answer that is not Prometheus' text format")
+        return await read_at_most(response, MAX_BYTES)
+
+
+@asynccontextmanager
+async def _answer(
+    session: aiohttp.ClientSession, url: URL, headers: Mapping[str, str], server_name: str | None = None
+) -> AsyncIterator[aiohttp.ClientResponse]:
     try:
         async with session.get(
             url, headers=headers, allow_redirects=False, server_hostname=server_name
         ) as response:
-            if response.status != 200:
-                raise StatusError(response.status)
-            if response.content_type not in TYPES or "Content-Encoding" in response.headers:
-                raise SourceError(MissingReason.WRONG_TYPE, "an answer that is not Prometheus' text format")
-            return await read_at_most(response, MAX_BYTES)
+            yield response
     except (aiohttp.ClientError, OSError) as error:
         raise SourceError(MissingReason.UNREACHABLE, f"no connection ({type(error).__name__})") from error
 
@@ -125,6 +189,8 @@ async def read_at_most(response: aiohttp.ClientResponse, limit: int) -> bytes:
     body = bytearray()
     pieces = 0
     async for piece, _ in response.content.iter_chunks():
+        if not piece and response.content.at_eof():
+            break  # aiohttp gives empty pieces without end of an answer that has no body
         body += piece
         pieces += 1
         if len(body) > limit or pieces > MAX_PIECES:

@@ -1,9 +1,11 @@
 """What a pass wants done: data that can be printed, compared and replayed."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ragops.api.status import RAGStatus
+from ragops.health.assess import Memory
 from ragops.resources.child import ChildRef, Manifest, ref_of
 from ragops.scaling.decision import Decision
 from ragops.scaling.record import Record
@@ -64,6 +66,8 @@ class Plan:
     """All scaling decisions, those to hold among them, with what they were made from."""
     status: RAGStatus | None = None
     """The status to write; None when it is as it should be."""
+    health: Mapping[str, Memory] = field(default_factory=dict)
+    """What the next pass needs to know for the hysteresis of health, by service."""
     wake_at: datetime | None = None
     """When to look again even if nothing happens."""
 

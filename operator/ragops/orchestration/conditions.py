@@ -8,10 +8,13 @@ from ragops.api.status import (
     Condition,
     ConditionType,
     HealthState,
+    RolloutPhase,
     ServiceState,
     ServiceStatus,
     Summary,
 )
+from ragops.health.finding import HealthReason
+from ragops.orchestration.rollout import is_troubled
 from ragops.scaling.decision import ScalingReason
 
 _SEVERITY = (HealthState.HEALTHY, HealthState.UNKNOWN, HealthState.DEGRADED, HealthState.UNHEALTHY)
@@ -81,9 +84,13 @@ def summarize(services: Sequence[ServiceStatus]) -> Summary:
 
 def _ready(services: Sequence[ServiceStatus]) -> Condition:
     missing = [s for s in services if s.state is not ServiceState.READY]
-    if not missing:
+    failing = [s for s in services if s not in missing and s.health.state is HealthState.UNHEALTHY]
+    if not missing and not failing:
         return _condition(ConditionType.READY, True, "AllServicesReady", "all services are ready")
-    return _condition(ConditionType.READY, False, "ServicesNotReady", "; ".join(_why(s) for s in missing))
+    whys = [(s, _why(s)) for s in missing] + [(s, _ill(s)) for s in failing]
+    text = "; ".join(f"{why}{_reach(s, services)}" for s, why in whys)
+    reason = "ServicesNotReady" if missing else "ServicesUnhealthy"
+    return _condition(ConditionType.READY, False, reason, text)
 
 
 def _progressing(services: Sequence[ServiceStatus], paused: bool) -> Condition:
@@ -92,7 +99,7 @@ def _progressing(services: Sequence[ServiceStatus], paused: bool) -> Condition:
             ConditionType.PROGRESSING, False, "Paused", "spec.paused is true: nothing is changed"
         )
     starting = [s.name for s in services if s.state in (ServiceState.WAITING, ServiceState.STARTING)]
-    updating = [s.name for s in services if s.rollout is not None]
+    updating = [s.name for s in services if s.rollout and s.rollout.phase is not RolloutPhase.ABORTED]
     if starting:
         return _condition(ConditionType.PROGRESSING, True, "Starting", f"starting: {', '.join(starting)}")
     if updating:
@@ -101,18 +108,41 @@ def _progressing(services: Sequence[ServiceStatus], paused: bool) -> Condition:
 
 
 def _degraded(services: Sequence[ServiceStatus]) -> Condition:
-    bad = [s for s in services if s.health.state in (HealthState.DEGRADED, HealthState.UNHEALTHY)]
+    """The graver reason first; all are told. What an upstream has caused is told with that one."""
     failed = [s for s in services if s.state is ServiceState.FAILED]
-    if failed:
-        return _condition(ConditionType.DEGRADED, True, "StartFailed", "; ".join(_why(s) for s in failed))
-    stuck = [s for s in services if s.rollout and s.rollout.reason]
-    if stuck:
-        text = "; ".join(f"{s.name}: {s.rollout.message}" for s in stuck if s.rollout)
-        return _condition(ConditionType.DEGRADED, True, "RolloutStuck", text)
-    if bad:
-        text = "; ".join(f"{s.name} is {s.health.state}: {s.health.details}" for s in bad)
-        return _condition(ConditionType.DEGRADED, True, "ServicesDegraded", text)
+    aborted = [s for s in services if s.rollout and s.rollout.phase is RolloutPhase.ABORTED]
+    stuck = [s for s in services if s.rollout and s not in aborted and is_troubled(s.rollout)]
+    refused = [s for s in services if s.state is ServiceState.READY and s.startup.reason and not s.rollout]
+    ill = [s for s in services if s not in failed and _is_ill(s)]
+    troubles = [
+        ("StartFailed", [f"{_why(s)}{_reach(s, services)}" for s in failed]),
+        ("RolloutAborted", [f"{s.name}: {s.rollout.message}" for s in aborted if s.rollout]),
+        ("RolloutStuck", [f"{s.name}: {s.rollout.message}" for s in stuck if s.rollout]),
+        ("ChangesRefused", [_why(s) for s in refused]),
+        ("ServicesDegraded", [f"{_ill(s)}{_reach(s, services)}" for s in ill]),
+    ]
+    texts = [text for _, found in troubles for text in found]
+    if texts:
+        reason = next(reason for reason, found in troubles if found)
+        return _condition(ConditionType.DEGRADED, True, reason, "; ".join(texts))
     return _condition(ConditionType.DEGRADED, False, "NoTrouble", "")
+
+
+def _is_ill(service: ServiceStatus) -> bool:
+    """Something is wrong with the service itself, not only with one that it depends on."""
+    health = service.health
+    bad = health.state in (HealthState.DEGRADED, HealthState.UNHEALTHY)
+    return bad and health.reason != HealthReason.UPSTREAM_UNHEALTHY
+
+
+def _ill(service: ServiceStatus) -> str:
+    return f"{service.name} is {service.health.state}: {service.health.details}"
+
+
+def _reach(root: ServiceStatus, services: Sequence[ServiceStatus]) -> str:
+    """Which services the trouble of this one reaches."""
+    names = [s.name for s in services if root.name in (s.health.caused_by or "").split(", ")]
+    return f", which degrades {', '.join(names)}" if names else ""
 
 
 def _limited(services: Sequence[ServiceStatus]) -> Condition:

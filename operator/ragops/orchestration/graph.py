@@ -31,24 +31,14 @@ def required(service: ServiceSpec) -> tuple[str, ...]:
     return tuple(dependency.name for dependency in service.depends_on or () if dependency.required)
 
 
-def upstreams(name: str, services: Mapping[str, ServiceSpec]) -> frozenset[str]:
+def upstreams(name: str, services: Mapping[str, ServiceSpec], only_required: bool = False) -> frozenset[str]:
     """All services that `name` depends on, directly or not; itself not included."""
     found: set[str] = set()
     pending = [name]
     while pending:
         service = services[pending.pop()]
-        new = {d.name for d in service.depends_on or () if d.name in services} - found
+        needed = (d for d in service.depends_on or () if d.required or not only_required)
+        new = {d.name for d in needed if d.name in services} - found
         found |= new
         pending.extend(new)
     return frozenset(found - {name})
-
-
-def roots_of_trouble(
-    name: str, services: Mapping[str, ServiceSpec], failing: frozenset[str]
-) -> tuple[str, ...]:
-    """The failing services upstream of `name` that have no failing service upstream of themselves, sorted.
-
-    In a chain a → b → c with b and c failing, the root for a is c alone.
-    """
-    above = upstreams(name, services) & failing
-    return tuple(sorted(root for root in above if not upstreams(root, services) & failing))

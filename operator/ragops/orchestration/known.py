@@ -1,6 +1,6 @@
 """One service with all that a pass has found out about it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ragops.api.autoscaling import ScalingMode
@@ -10,6 +10,7 @@ from ragops.orchestration.diagnosis import Diagnosis
 from ragops.orchestration.observation import Workload
 from ragops.orchestration.startup import Progress
 from ragops.resources.child import ChildRef
+from ragops.resources.variant import Traffic, Variant
 from ragops.scaling.decision import ScalingState
 
 
@@ -21,8 +22,23 @@ class Known:
     previous: ServiceStatus | None
     ref: ChildRef
     workload: Workload | None
-    trouble: Diagnosis | None
+    """Its own one."""
     progress: Progress
+    own_trouble: Diagnosis | None = None
+    """Of the pods of its own workload."""
+    candidate: Workload | None = None
+    """The second workload, while a new version is tried."""
+    candidate_trouble: Diagnosis | None = None
+    """Of the pods of the second workload."""
+    look_again: tuple[datetime, ...] = ()
+    """When time alone changes what is wrong with its pods."""
+    traffic: Traffic = Traffic.STABLE
+    """Whose pods the Service selects."""
+
+    @property
+    def trouble(self) -> Diagnosis | None:
+        """Of the pods that are to serve."""
+        return self.candidate_trouble if self.traffic is Traffic.CANDIDATE else self.own_trouble
 
     @property
     def wanted(self) -> int:
@@ -31,8 +47,9 @@ class Known:
 
     @property
     def ready(self) -> int:
-        """Ready pods."""
-        return self.workload.ready if self.workload else 0
+        """Ready pods that get requests."""
+        serving = serving_workload(self.workload, self.candidate, self.traffic)
+        return serving.ready if serving else 0
 
     @property
     def was_ready(self) -> bool:
@@ -58,3 +75,13 @@ class Known:
         return ScalingState(
             before.stable_since, before.last_scale_time, tuple(before.peaks), tuple(before.changes)
         )
+
+
+def serving_workload(own: Workload | None, candidate: Workload | None, traffic: Traffic) -> Workload | None:
+    """The own workload with the counts of the pods that get requests: the candidate's, or those of both."""
+    by_variant = {Variant.STABLE: own, Variant.CANDIDATE: candidate}
+    serving = [w for variant, w in by_variant.items() if w is not None and traffic.reaches(variant)]
+    basis = own or candidate
+    if basis is None or not serving:
+        return basis and replace(basis, ready=0, total=0)
+    return replace(basis, ready=sum(w.ready for w in serving), total=sum(w.total for w in serving))

@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from ragops.api.names import FIELD_MANAGER, SERVICE_LABEL
+from ragops.api.names import FIELD_MANAGER, REVISION_ANNOTATION, SERVICE_LABEL
+from ragops.health.assess import Evidence, Memory
+from ragops.orchestration.analysis import Comparison
 from ragops.orchestration.owners import ForeignScaler
 from ragops.resources.child import ChildRef, Manifest
+from ragops.resources.variant import Variant, variant_of
 from ragops.scaling.window import Window
 
 SCALER_MANAGER: Final = "ragops-scaler"
@@ -28,6 +31,16 @@ class PodView:
     restarts: int = 0
     ended_at: datetime | None = None
     """When a container last ended and was started again."""
+    ended_by: str | None = None
+    """Why it did, such as OOMKilled."""
+    waiting_message: str = ""
+    """What the kubelet says beside the waiting reason."""
+    scheduled_at: datetime | None = None
+    """When the pod was given a node."""
+    prepared: bool = True
+    """Its node has not said that volumes or network are missing yet."""
+    variant: Variant = Variant.STABLE
+    uid: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,15 @@ class Workload:
     manifests_own_replicas: bool
     scaler_owns_replicas: bool
     """The scaler changed the replicas last, through /scale. The API server keeps no time of that."""
+    refused: str | None = None
+    """What the API server answers to a Deployment's attempts to make pods; a StatefulSet does not tell."""
+    revision: str = ""
+    """The version of the service that its pods are to be of; empty where nothing tells."""
+
+    @property
+    def complete(self) -> bool:
+        """All pods are of the current version and ready, as many as are wanted."""
+        return self.settled and self.wanted == self.updated == self.total and self.ready >= self.wanted
 
 
 @dataclass(frozen=True)
@@ -66,6 +88,12 @@ class Observation:
     """Failed writes of the last pass, by service."""
     scalers: tuple[ForeignScaler, ...] = ()
     """Autoscalers of others in the namespace."""
+    comparisons: Mapping[str, Comparison] = field(default_factory=dict)
+    """What canaries, and the stable versions beside them, did with their requests, by service."""
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    """What was measured of the pods for their health, by service."""
+    memory: Mapping[str, Memory] = field(default_factory=dict)
+    """What the last pass has left for the hysteresis of health, by service; nothing after a restart."""
 
     def pods_of(self, service: str) -> tuple[PodView, ...]:
         """The pods of one service that are not on their way out."""
@@ -80,6 +108,7 @@ def pod_view(pod: Mapping[str, Any]) -> PodView:
     containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
     # An injected sidecar may be the first container, and only wait for its turn.
     stuck: Mapping[str, Any] = next((c for c in containers if _waiting_reason(c) not in _PATIENT), {})
+    last_end = max((end for c in containers if (end := _last_end(c))), default=None)
     return PodView(
         name=pod["metadata"]["name"],
         service=pod["metadata"].get("labels", {}).get(SERVICE_LABEL, ""),
@@ -89,7 +118,13 @@ def pod_view(pod: Mapping[str, Any]) -> PodView:
         image=stuck.get("image", ""),
         unschedulable=scheduled.get("message") if scheduled.get("reason") == "Unschedulable" else None,
         restarts=sum(c.get("restartCount", 0) for c in containers),
-        ended_at=max((end for c in containers if (end := _ended_at(c))), default=None),
+        ended_at=last_end[0] if last_end else None,
+        ended_by=last_end[1] if last_end else None,
+        waiting_message=_waiting(stuck).get("message", ""),
+        scheduled_at=_time(scheduled) if scheduled.get("status") == "True" else None,
+        prepared=(conditions.get("PodReadyToStartContainers") or {}).get("status") != "False",
+        uid=pod["metadata"].get("uid", ""),
+        variant=variant_of(pod["metadata"].get("labels") or {}),
     )
 
 
@@ -98,19 +133,33 @@ _PATIENT: Final = (None, "ContainerCreating", "PodInitializing")
 
 def _waiting_reason(container: Mapping[str, Any]) -> str | None:
     """Why a container waits, by its status; None when it does not."""
-    reason: str | None = ((container.get("state") or {}).get("waiting") or {}).get("reason")
+    reason: str | None = _waiting(container).get("reason")
     return reason
 
 
-def _ended_at(container: Mapping[str, Any]) -> datetime | None:
-    finished = ((container.get("lastState") or {}).get("terminated") or {}).get("finishedAt")
-    return datetime.fromisoformat(finished) if finished else None
+def _waiting(container: Mapping[str, Any]) -> Mapping[str, Any]:
+    return (container.get("state") or {}).get("waiting") or {}
+
+
+def _last_end(container: Mapping[str, Any]) -> tuple[datetime, str] | None:
+    """When and why a container last ended."""
+    end = (container.get("lastState") or {}).get("terminated") or {}
+    finished = end.get("finishedAt")
+    return (datetime.fromisoformat(finished), end.get("reason", "")) if finished else None
+
+
+def _time(condition: Mapping[str, Any]) -> datetime | None:
+    """When a condition last changed."""
+    changed = condition.get("lastTransitionTime")
+    return datetime.fromisoformat(changed) if changed else None
 
 
 def workload_view(obj: Mapping[str, Any]) -> Workload:
     """Reads a Deployment or StatefulSet object."""
     spec, status, metadata = obj.get("spec") or {}, obj.get("status") or {}, obj["metadata"]
     managed = metadata.get("managedFields") or ()
+    conditions = {c["type"]: c for c in status.get("conditions") or ()}
+    failing = conditions.get("ReplicaFailure") or {}
     return Workload(
         wanted=spec.get("replicas", 1),
         total=status.get("replicas", 0),
@@ -120,6 +169,8 @@ def workload_view(obj: Mapping[str, Any]) -> Workload:
         created=datetime.fromisoformat(metadata["creationTimestamp"]),
         manifests_own_replicas=any(_owns_replicas(entry, FIELD_MANAGER) for entry in managed),
         scaler_owns_replicas=any(_owns_replicas(entry, SCALER_MANAGER) for entry in managed),
+        refused=failing.get("message", "") if failing.get("status") == "True" else None,
+        revision=(metadata.get("annotations") or {}).get(REVISION_ANNOTATION, ""),
     )
 
 

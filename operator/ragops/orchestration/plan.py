@@ -9,20 +9,23 @@ from ragops.api.names import credentials_name
 from ragops.api.problems import Problem
 from ragops.api.rag import FailurePolicy, RAGDeployment
 from ragops.api.service import ServiceSpec
-from ragops.api.status import RAGStatus, ScalingAction, ServiceState
+from ragops.api.status import HealthState, RAGStatus, ScalingAction, ServiceState, ServiceStatus
 from ragops.orchestration.actions import Apply, CreateCredentials, Delete, Plan, Scale
+from ragops.orchestration.assessment import assess_all, next_look
 from ragops.orchestration.conditions import accepted, merge, unfollowed
-from ragops.orchestration.diagnosis import diagnose
+from ragops.orchestration.diagnosis import diagnose, look_again
 from ragops.orchestration.graph import start_order
-from ragops.orchestration.known import Known
-from ragops.orchestration.observation import Observation, workload_view
+from ragops.orchestration.known import Known, serving_workload
+from ragops.orchestration.observation import Observation, Workload, workload_view
 from ragops.orchestration.owners import left_to, owner_of
 from ragops.orchestration.report import calm_forgotten, report
+from ragops.orchestration.rollout import Outcome, roll_out
 from ragops.orchestration.startup import begun, first_start, progress, timeout_at
 from ragops.resources.child import HASH_ANNOTATION, ChildRef, Manifest, ref_of
-from ragops.resources.children import build_children, workload_ref
+from ragops.resources.children import build_children, candidate_ref, service_ref, workload_ref
 from ragops.resources.difference import differs
 from ragops.resources.pod import Images
+from ragops.resources.variant import Traffic, Variant, traffic_of
 from ragops.scaling.decide import decide
 from ragops.scaling.decision import Decision, Replicas
 from ragops.scaling.record import Record, Subject
@@ -34,15 +37,22 @@ def plan(rag: RAGDeployment, seen: Observation, images: Images, now: datetime) -
     services = _progress(rag, seen, now.replace(microsecond=0))
     records = () if rag.spec.paused else tuple(_records(rag, services, seen, now))
     decisions = {record.subject.service: record.decision for record in records}
+    rollouts = roll_out(rag, services, seen, images, now)
     wanted = [
-        (s, child) for s in services if s.progress.started for child in build_children(rag, s.spec, images)
+        (s, child)
+        for s in services
+        if s.progress.started
+        for child in build_children(rag, s.spec, images, rollouts[s.spec.name].variants)
     ]
     applies = () if rag.spec.paused else tuple(_applies(wanted, seen))
     changed = {apply.ref for apply in applies if apply.exists}
     services = [_restarted(s, changed, now.replace(microsecond=0)) for s in services]
-    status = report(rag, services, {apply.ref for apply in applies}, decisions, now)
+    assessed = assess_all(rag.metadata.name, services, seen, now)
+    healths = {name: assessment.status for name, assessment in assessed.items()}
+    status = report(rag, services, {apply.ref for apply in applies}, decisions, healths, rollouts, now)
     due = Plan(
-        wake_at=_wake_at(services, decisions, now),
+        health={name: assessment.memory for name, assessment in assessed.items()},
+        wake_at=_wake_at(services, decisions, rollouts, next_look(services, assessed), now),
         status=status if status != rag.status else None,
     )
     if rag.spec.paused:
@@ -51,7 +61,7 @@ def plan(rag: RAGDeployment, seen: Observation, images: Images, now: datetime) -
         due,
         credentials=tuple(_credentials(rag, services, seen)),
         applies=applies,
-        deletes=tuple(_deletes((ref_of(child) for _, child in wanted), seen)),
+        deletes=tuple(_deletes((*(ref_of(child) for _, child in wanted), *_kept(rag, rollouts)), seen)),
         scales=tuple(_scales(services, decisions)),
         records=records,
     )
@@ -87,8 +97,40 @@ def _known(rag: RAGDeployment, spec: ServiceSpec, seen: Observation, now: dateti
     previous = next((s for s in rag.status.services if (s.name, s.type) == (spec.name, spec.type)), None)
     if previous is not None and rag.status.observed_generation != rag.metadata.generation:
         previous = calm_forgotten(previous)  # it was calm by other rules
-    trouble = diagnose(seen.pods_of(spec.name), seen.failures.get(spec.name), now)
-    return Known(spec, previous, ref, workload, trouble, progress(spec, previous, workload, trouble, now))
+    second = seen.children.get(candidate_ref(rag.metadata.name, spec))
+    candidate = workload_view(second) if second else None
+    traffic = traffic_of(seen.children.get(service_ref(rag.metadata.name, spec)))
+    failure, pods = seen.failures.get(spec.name), seen.pods_of(spec.name)
+    workloads = {Variant.STABLE: workload, Variant.CANDIDATE: candidate}
+    parts = {v: [p for p in pods if p.variant is v] for v in Variant}
+    idle = {v: _unready_since(workloads[v], previous, now) for v in Variant}
+    troubles = {v: diagnose(parts[v], failure, now, workloads[v], idle[v]) for v in Variant}
+    serving = serving_workload(workload, candidate, traffic)
+    trouble = troubles[Variant.CANDIDATE if traffic is Traffic.CANDIDATE else Variant.STABLE]
+    return Known(
+        spec,
+        previous,
+        ref,
+        workload,
+        progress(spec, previous, serving, trouble, now),
+        own_trouble=troubles[Variant.STABLE],
+        candidate=candidate,
+        candidate_trouble=troubles[Variant.CANDIDATE],
+        traffic=traffic,
+        look_again=tuple(at for v in Variant for at in look_again(parts[v], workloads[v], idle[v])),
+    )
+
+
+def _unready_since(
+    workload: Workload | None, previous: ServiceStatus | None, now: datetime
+) -> datetime | None:
+    """Since when a workload has had no ready pod, as far as is known; None where it has one."""
+    if workload is None or workload.ready:
+        return None
+    if previous is None or previous.startup.ready_at is None:
+        return workload.created
+    unhealthy = previous.health.state is HealthState.UNHEALTHY
+    return previous.health.last_transition if unhealthy else now
 
 
 def _restarted(service: Known, changed: Set[ChildRef], now: datetime) -> Known:
@@ -167,6 +209,13 @@ def _hash(obj: Mapping[str, object]) -> object:
     return (metadata.get("annotations") or {}).get(HASH_ANNOTATION) if isinstance(metadata, Mapping) else None
 
 
+def _kept(rag: RAGDeployment, rollouts: Mapping[str, Outcome]) -> Iterator[ChildRef]:
+    """Second workloads that are not wanted any more, and may still get requests."""
+    for spec in rag.spec.services:
+        if rollouts[spec.name].keeps_candidate:
+            yield candidate_ref(rag.metadata.name, spec)
+
+
 def _deletes(wanted: Iterable[ChildRef], seen: Observation) -> Iterator[Delete]:
     """Children whose service is gone from the spec, dependents' objects in no particular order."""
     keep = set(wanted)
@@ -175,10 +224,18 @@ def _deletes(wanted: Iterable[ChildRef], seen: Observation) -> Iterator[Delete]:
             yield Delete(ref, live["metadata"]["uid"])
 
 
-def _wake_at(services: Iterable[Known], decisions: Mapping[str, Decision], now: datetime) -> datetime | None:
-    """The next moment at which time alone changes the outcome."""
-    moments: list[datetime] = []
+def _wake_at(
+    services: Iterable[Known],
+    decisions: Mapping[str, Decision],
+    rollouts: Mapping[str, Outcome],
+    health: datetime | None,
+    now: datetime,
+) -> datetime | None:
+    """The next moment at which time alone changes the outcome, that of `health` among them."""
+    moments: list[datetime] = [health] if health else []
+    moments += [rollout.wake_at for rollout in rollouts.values() if rollout.wake_at]
     for service in services:
+        moments += service.look_again
         startup = service.progress.startup
         if service.progress.state is ServiceState.STARTING and startup.started_at:
             moments.append(timeout_at(service.spec, startup.started_at))

@@ -1,11 +1,11 @@
 """The status of a RAGDeployment, from what a pass has found out about its services."""
 
 from collections.abc import Mapping, Sequence, Set
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
 from ragops.api.rag import RAGDeployment
 from ragops.api.status import (
-    HealthState,
     HealthStatus,
     RAGStatus,
     RolloutStatus,
@@ -13,10 +13,10 @@ from ragops.api.status import (
     ScalingStatus,
     ServiceStatus,
 )
-from ragops.health.assess import assess, own_health
 from ragops.orchestration.conditions import accepted, merge, of_services, summarize
-from ragops.orchestration.graph import roots_of_trouble
-from ragops.orchestration.known import Known
+from ragops.orchestration.known import Known, serving_workload
+from ragops.orchestration.rollout import Outcome
+from ragops.orchestration.times import next_second
 from ragops.resources.child import ChildRef
 from ragops.scaling.choice import remember
 from ragops.scaling.decision import Decision, Replicas
@@ -27,22 +27,18 @@ def report(
     services: Sequence[Known],
     applied: Set[ChildRef],
     decisions: Mapping[str, Decision],
+    healths: Mapping[str, HealthStatus],
+    rollouts: Mapping[str, Outcome],
     now: datetime,
 ) -> RAGStatus:
     """The status after a pass that applies the children `applied` and carries the decisions out."""
     stamp = now.replace(microsecond=0)
-    specs = {service.spec.name: service.spec for service in services}
-    failing = frozenset(
-        s.spec.name
-        for s in services
-        if own_health(s.wanted, s.ready, s.was_ready)[0] is HealthState.UNHEALTHY
-    )
     by_name = {
         s.spec.name: _service_status(
             s,
-            roots_of_trouble(s.spec.name, specs, failing),
+            healths[s.spec.name],
             decisions.get(s.spec.name),
-            _rollout(s, s.ref in applied),
+            _versions(s, rollouts[s.spec.name], s.ref in applied),
             now,
         )
         for s in services
@@ -71,36 +67,38 @@ def undone(status: RAGStatus, before: RAGStatus, names: Set[str]) -> RAGStatus:
 
 def _service_status(
     service: Known,
-    roots: Sequence[str],
+    health: HealthStatus,
     decision: Decision | None,
-    rollout: RolloutStatus | None,
+    versions: Outcome,
     now: datetime,
 ) -> ServiceStatus:
-    previous, workload = service.previous, service.workload
-    stamp = now.replace(microsecond=0)
+    workload = serving_workload(service.workload, service.candidate, service.traffic)
     return ServiceStatus(
         name=service.spec.name,
         type=service.spec.type,
         state=service.progress.state,
         replicas=workload.total if workload else 0,
         ready_replicas=service.ready,
-        health=assess(
-            service.wanted,
-            service.ready,
-            service.was_ready,
-            roots,
-            previous.health if previous else HealthStatus(),
-            stamp,
-        ),
+        health=health,
         startup=service.progress.startup,
         scaling=_scaling_status(service, decision, now),
-        rollout=rollout,
+        rollout=versions.status,
+        stable=versions.stable,
+        previous=versions.previous,
     )
 
 
-def _rollout(service: Known, applied: bool) -> RolloutStatus | None:
-    """Only while an update of a service that was ready before is under way."""
-    workload, trouble = service.workload, service.trouble
+def _versions(service: Known, outcome: Outcome, applied: bool) -> Outcome:
+    if outcome.status is not None:
+        return outcome
+    return replace(outcome, status=_same_version(service, outcome.variants.own.revision, applied))
+
+
+def _same_version(service: Known, revision: str, applied: bool) -> RolloutStatus | None:
+    """While the pods of a service that was ready before become those of its stable version: something that is
+    no part of a version has changed in them, or a new version was taken back.
+    """
+    workload, trouble = service.workload, service.own_trouble
     if workload is None or not service.was_ready:
         return None
     if not applied and not workload.settled:
@@ -110,9 +108,10 @@ def _rollout(service: Known, applied: bool) -> RolloutStatus | None:
     updated = 0 if applied else workload.updated
     if trouble is None:
         message = f"{updated} of {workload.wanted} pods are of the new version"
-        return RolloutStatus(updated_replicas=updated, message=message)
+        return RolloutStatus(revision=revision, updated_replicas=updated, message=message)
     why = f"the new version does not start ({trouble.reason}: {trouble.message})"
     return RolloutStatus(
+        revision=revision,
         updated_replicas=updated,
         reason=trouble.reason,
         message=f"{why}; {service.ready} pods keep serving",
@@ -128,7 +127,7 @@ def _scaling_status(service: Known, decision: Decision | None, now: datetime) ->
     policy = service.spec.autoscaling
     assert policy is not None, "there is no decision without"
     replicas = Replicas(service.wanted, service.ready)
-    stamp = _next_second(now)
+    stamp = next_second(now)
     state = remember(decision, replicas, service.scaling_state(stamp), policy, stamp)
     status = ScalingStatus(
         desired=decision.desired,
@@ -138,7 +137,7 @@ def _scaling_status(service: Known, decision: Decision | None, now: datetime) ->
         inputs=list(decision.inputs),
         stable_since=state.stable_since,
         last_scale_time=state.last_scale_time,
-        cooldown_until=_next_second(decision.cooldown_until) if decision.cooldown_until else None,
+        cooldown_until=next_second(decision.cooldown_until) if decision.cooldown_until else None,
         peaks=list(state.peaks),
         changes=list(state.changes),
         forecast=decision.forecast,
@@ -164,8 +163,3 @@ def calm_forgotten(service: ServiceStatus) -> ServiceStatus:
 
 def _unwatched(scaling: ScalingStatus | None) -> ScalingStatus | None:
     return scaling.model_copy(update={"stable_since": None, "peaks": []}) if scaling else None
-
-
-def _next_second(time: datetime) -> datetime:
-    """Rounded up: a cooldown must not end early because status keeps whole seconds."""
-    return (time + timedelta(microseconds=999_999)).replace(microsecond=0)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from ragops.api.service import ServiceSpec
 from ragops.api.status import ServiceState, ServiceStatus, StartupStatus
-from ragops.orchestration.diagnosis import Diagnosis
+from ragops.orchestration.diagnosis import REFUSALS, Diagnosis, StartReason
 from ragops.orchestration.graph import required
 from ragops.orchestration.observation import Workload
 
@@ -66,8 +66,8 @@ def progress(
         return Progress(ServiceState.WAITING, StartupStatus())
     ready_at = before.ready_at
     if _is_ready(workload, first=ready_at is None):
-        times = StartupStatus(started_at=started_at, ready_at=ready_at or now)
-        return Progress(ServiceState.READY, times)
+        refused = trouble if trouble and trouble.reason in REFUSALS else None
+        return Progress(ServiceState.READY, _troubled(started_at, ready_at or now, refused))
     if ready_at is not None:
         return Progress(ServiceState.UNAVAILABLE, _troubled(started_at, ready_at, trouble))
     if now < timeout_at(spec, started_at):
@@ -100,7 +100,7 @@ def _troubled(started_at: datetime, ready_at: datetime | None, trouble: Diagnosi
 def _timed_out(service: ServiceSpec) -> Diagnosis:
     seconds = service.startup.timeout_seconds
     return Diagnosis(
-        "StartupTimeout",
+        StartReason.STARTUP_TIMEOUT,
         f"not ready after {seconds} s: see the pod's log, or raise startup.timeoutSeconds",
     )
 
@@ -108,6 +108,6 @@ def _timed_out(service: ServiceSpec) -> Diagnosis:
 def _halted(waiting_for: list[str]) -> StartupStatus:
     return StartupStatus(
         waiting_for=waiting_for,
-        reason="Halted",
+        reason=StartReason.HALTED,
         message="another service failed to start and startup.failurePolicy is Halt",
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ragops.api.names import API_VERSION, KIND, common_labels
+from ragops.api.names import API_VERSION, FIELD_MANAGER, KIND, RAG_LABEL, common_labels
 from ragops.api.rag import ObjectMeta, RAGDeployment
 from ragops.api.service import ServiceSpec
 
@@ -33,8 +33,14 @@ def ref_of(manifest: Mapping[str, Any]) -> ChildRef:
     return ChildRef(manifest["apiVersion"], manifest["kind"], manifest["metadata"]["name"])
 
 
-def manifest(rag: RAGDeployment, service: ServiceSpec, ref: ChildRef, **body: Any) -> Manifest:
-    """A complete manifest: identity, labels, owner reference and `body` (spec and the like)."""
+def manifest(
+    rag: RAGDeployment,
+    service: ServiceSpec,
+    ref: ChildRef,
+    annotations: Mapping[str, str] | None = None,
+    **body: Any,
+) -> Manifest:
+    """A complete manifest: identity, labels, owner reference, annotations and `body` (spec and the like)."""
     result: Manifest = {
         "apiVersion": ref.api_version,
         "kind": ref.kind,
@@ -43,11 +49,12 @@ def manifest(rag: RAGDeployment, service: ServiceSpec, ref: ChildRef, **body: An
             "namespace": rag.metadata.namespace,
             "labels": common_labels(rag.metadata.name, service.name),
             "ownerReferences": [owner_reference(rag.metadata)],
+            "annotations": dict(annotations or {}),
         },
         **body,
     }
     digest = hashlib.sha256(json.dumps(result, sort_keys=True).encode()).hexdigest()[:16]
-    result["metadata"]["annotations"] = {HASH_ANNOTATION: digest}
+    result["metadata"]["annotations"][HASH_ANNOTATION] = digest
     return result
 
 
@@ -61,6 +68,20 @@ def owner_reference(owner: ObjectMeta) -> Manifest:
         "controller": True,
         "blockOwnerDeletion": True,
     }
+
+
+def was_made_for(obj: Mapping[str, Any], rag_name: str) -> bool:
+    """Whether ragops made the object for a RAGDeployment of this name, and nobody controls it now: its owner
+    reference was removed, or it was left behind by `kubectl delete --cascade=orphan`."""
+    metadata = obj.get("metadata", {})
+    controlled = any(owner.get("controller") for owner in metadata.get("ownerReferences") or ())
+    applied = {
+        entry.get("manager")
+        for entry in metadata.get("managedFields") or ()
+        if entry.get("operation") == "Apply" and not entry.get("subresource")
+    }
+    named = (metadata.get("labels") or {}).get(RAG_LABEL) == rag_name
+    return named and not controlled and FIELD_MANAGER in applied
 
 
 def is_owned_by(obj: Mapping[str, Any], uid: str) -> bool:

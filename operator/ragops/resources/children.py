@@ -1,30 +1,80 @@
 """All children of one service, in the order in which they are applied."""
 
+from dataclasses import dataclass
+
 from ragops.api.base import ServiceType
-from ragops.api.names import child_name
+from ragops.api.names import candidate_name, child_name
 from ragops.api.rag import RAGDeployment
 from ragops.api.service import ServiceSpec
 from ragops.resources.child import ChildRef, Manifest
-from ragops.resources.deployment import build_deployment
+from ragops.resources.deployment import build_candidate, build_deployment
 from ragops.resources.pdb import build_pdb
 from ragops.resources.pod import Images
 from ragops.resources.service import build_headless_service, build_service
 from ragops.resources.statefulset import build_statefulset
+from ragops.resources.variant import Traffic
 
 
-def build_children(rag: RAGDeployment, service: ServiceSpec, images: Images) -> tuple[Manifest, ...]:
+@dataclass(frozen=True)
+class Build:
+    """What a workload is made from: the service with the fields of one version."""
+
+    service: ServiceSpec
+    revision: str
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The second workload of a service, with its size."""
+
+    build: Build
+    replicas: int
+
+
+@dataclass(frozen=True)
+class Variants:
+    """The workloads of one service, and which of them gets its requests."""
+
+    own: Build
+    candidate: Candidate | None = None
+    traffic: Traffic = Traffic.STABLE
+
+
+def build_children(
+    rag: RAGDeployment, service: ServiceSpec, images: Images, variants: Variants
+) -> tuple[Manifest, ...]:
     """The wanted children of one service: addresses first, so that pods find them when they start."""
+    own = variants.own
+    traffic = Traffic.BOTH if service.type is ServiceType.VECTOR_STORE else variants.traffic
     built = (
-        build_service(rag, service),
+        build_service(rag, service, traffic),
         build_headless_service(rag, service),
         build_pdb(rag, service),
-        build_deployment(rag, service, images),
-        build_statefulset(rag, service, images),
+        build_deployment(rag, own.service, images, own.revision),
+        build_statefulset(rag, own.service, images, own.revision),
+        _second(rag, images, variants.candidate),
     )
     return tuple(child for child in built if child is not None)
+
+
+def _second(rag: RAGDeployment, images: Images, candidate: Candidate | None) -> Manifest | None:
+    if candidate is None:
+        return None
+    build = candidate.build
+    return build_candidate(rag, build.service, images, build.revision, candidate.replicas)
 
 
 def workload_ref(rag_name: str, service: ServiceSpec) -> ChildRef:
     """The Deployment or StatefulSet of one service."""
     kind = "StatefulSet" if service.type is ServiceType.VECTOR_STORE else "Deployment"
     return ChildRef("apps/v1", kind, child_name(rag_name, service.name))
+
+
+def candidate_ref(rag_name: str, service: ServiceSpec) -> ChildRef:
+    """The second Deployment of one service."""
+    return ChildRef("apps/v1", "Deployment", candidate_name(rag_name, service.name))
+
+
+def service_ref(rag_name: str, service: ServiceSpec) -> ChildRef:
+    """The stable Service of one service."""
+    return ChildRef("v1", "Service", child_name(rag_name, service.name))

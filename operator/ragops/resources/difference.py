@@ -18,6 +18,15 @@ _SELECTORS: Final = ("selector", "labelSelector")
 _MERGE_KEYS: Final = ("mountPath", "containerPort", "port", "uid", "topologyKey", "name")
 # Each holds one choice of several (a handler), or entries that must not share a name.
 _EXCLUSIVE: Final = ("readinessProbe", "startupProbe", "livenessProbe", "ports")
+# The API server leaves these out where they are false or zero; of others the default may be something else.
+_LEFT_OUT: Final = (
+    "paused",
+    "minReadySeconds",
+    "hostNetwork",
+    "hostPID",
+    "hostIPC",
+    "publishNotReadyAddresses",
+)
 # Each entry holds one choice of several: a value or its source, one kind of volume.
 _EXCLUSIVE_ENTRIES: Final = ("env", "volumes")
 
@@ -35,12 +44,12 @@ def repairs(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> dict[Path, An
 
 
 def _covers(wanted: Any, live: Any, quantities: bool = False) -> bool:
-    if isinstance(wanted, Mapping):
-        return isinstance(live, Mapping) and all(
+    if isinstance(wanted, dict):  # not Mapping, of which to tell takes most of a pass
+        return isinstance(live, dict) and all(
             _covers_field(key, value, live, quantities) for key, value in wanted.items()
         )
-    if isinstance(wanted, Sequence) and not isinstance(wanted, str):
-        return isinstance(live, Sequence) and _covers_list(wanted, live, quantities)
+    if isinstance(wanted, list):
+        return isinstance(live, list) and _covers_list(wanted, live, quantities)
     if quantities and isinstance(wanted, str) and isinstance(live, str):
         return parse_quantity(wanted) == parse_quantity(live)
     return bool(wanted == live)
@@ -48,7 +57,8 @@ def _covers(wanted: Any, live: Any, quantities: bool = False) -> bool:
 
 def _covers_field(key: str, value: Any, live: Mapping[str, Any], quantities: bool) -> bool:
     if key not in live:
-        return value is None or value in ("", [], {})  # the API server leaves out what is empty
+        # The API server leaves out what is empty.
+        return value is None or value in ("", [], {}) or (key in _LEFT_OUT and not value)
     if key in _SELECTORS:
         return bool(value == live[key])
     return _covers(value, live[key], quantities or key in _QUANTITIES)
@@ -66,7 +76,7 @@ def _covers_list(wanted: Sequence[Any], live: Sequence[Any], quantities: bool) -
 
 def _merge_key(wanted: Sequence[Any]) -> str | None:
     """What tells the entries of a list apart; None for a list that is replaced as a whole."""
-    maps = bool(wanted) and all(isinstance(entry, Mapping) for entry in wanted)
+    maps = bool(wanted) and all(isinstance(entry, dict) for entry in wanted)
     return next((key for key in _MERGE_KEYS if maps and all(key in entry for entry in wanted)), None)
 
 

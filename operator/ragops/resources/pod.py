@@ -1,5 +1,6 @@
 """The pod template: one hardened container, the same for every workload."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,8 @@ CONTAINER: Final = "main"
 DATA_VOLUME: Final = "data"
 DATA_PATH: Final = "/var/lib/postgresql/data"
 SOCKET_PATH: Final = "/var/run/postgresql"
+LINGER_SECONDS: Final = 5
+"""A pod that is deleted serves on for this long, whatever its image does: by then all nodes know."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,25 @@ def port_of(service: ServiceSpec) -> tuple[str, int]:
     return ("postgres", POSTGRES_PORT) if service.type is ServiceType.VECTOR_STORE else ("http", HTTP_PORT)
 
 
-def pod_template(rag: RAGDeployment, service: ServiceSpec, images: Images) -> Manifest:
-    """The template of a workload's pods. `service` is resolved: defaults by type are filled in."""
+def image_of(service: ServiceSpec, images: Images) -> str:
+    """The image that a service runs."""
+    default = images.postgres if service.type is ServiceType.VECTOR_STORE else images.services
+    return service.image or default
+
+
+def pod_template(
+    rag: RAGDeployment, service: ServiceSpec, images: Images, labels: Mapping[str, str]
+) -> Manifest:
+    """The template of a workload's pods, which it selects by `labels`. `service` is resolved: defaults by
+    type are filled in.
+    """
     postgres = service.type is ServiceType.VECTOR_STORE
     spec: Manifest = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
+        "hostNetwork": False,
+        "hostPID": False,
+        "hostIPC": False,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER_ID,
@@ -53,7 +69,7 @@ def pod_template(rag: RAGDeployment, service: ServiceSpec, images: Images) -> Ma
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "terminationGracePeriodSeconds": 60 if postgres else 30,
+        "terminationGracePeriodSeconds": 60 if postgres else 30 + LINGER_SECONDS,
         "containers": [_container(rag, service, images)],
         "volumes": [
             {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
@@ -70,7 +86,8 @@ def pod_template(rag: RAGDeployment, service: ServiceSpec, images: Images) -> Ma
     }
     if rag.spec.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": ref.name} for ref in rag.spec.image_pull_secrets]
-    return {"metadata": {"labels": common_labels(rag.metadata.name, service.name)}, "spec": spec}
+    every = {**common_labels(rag.metadata.name, service.name), **labels}
+    return {"metadata": {"labels": every}, "spec": spec}
 
 
 def _container(rag: RAGDeployment, service: ServiceSpec, images: Images) -> Manifest:
@@ -78,13 +95,15 @@ def _container(rag: RAGDeployment, service: ServiceSpec, images: Images) -> Mani
     port_name, port = port_of(service)
     container: Manifest = {
         "name": CONTAINER,
-        "image": service.image or (images.postgres if postgres else images.services),
+        "image": image_of(service, images),
+        "command": [],
+        "args": [] if postgres else [_ARGUMENT[service.type]],
         "env": postgres_environment(rag, service) if postgres else environment(rag, service),
         "ports": [{"name": port_name, "containerPort": port, "protocol": "TCP"}],
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
+            "capabilities": {"add": [], "drop": ["ALL"]},
         },
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},
@@ -101,7 +120,7 @@ def _container(rag: RAGDeployment, service: ServiceSpec, images: Images) -> Mani
         **_probes(service),
     }
     if not postgres:
-        container["args"] = [_ARGUMENT[service.type]]
+        container["lifecycle"] = {"preStop": {"sleep": {"seconds": LINGER_SECONDS}}}
     return container
 
 

@@ -1,14 +1,16 @@
 """The StatefulSet of a vector store."""
 
 from ragops.api.base import ServiceType
-from ragops.api.names import child_name, headless_name, selector_labels
+from ragops.api.names import REVISION_ANNOTATION, child_name, headless_name, selector_labels
 from ragops.api.rag import RAGDeployment
 from ragops.api.service import ServiceSpec, StorageSpec
 from ragops.resources.child import ChildRef, Manifest, manifest
 from ragops.resources.pod import DATA_VOLUME, Images, pod_template
 
 
-def build_statefulset(rag: RAGDeployment, service: ServiceSpec, images: Images) -> Manifest | None:
+def build_statefulset(
+    rag: RAGDeployment, service: ServiceSpec, images: Images, revision: str
+) -> Manifest | None:
     """The StatefulSet; None for services with a Deployment."""
     if service.type is not ServiceType.VECTOR_STORE:
         return None
@@ -17,6 +19,7 @@ def build_statefulset(rag: RAGDeployment, service: ServiceSpec, images: Images) 
         rag,
         service,
         ChildRef("apps/v1", "StatefulSet", child_name(rag.metadata.name, service.name)),
+        annotations={REVISION_ANNOTATION: revision},
         spec={
             "replicas": service.replicas if service.replicas is not None else 1,
             "serviceName": headless_name(rag.metadata.name, service.name),
@@ -28,7 +31,7 @@ def build_statefulset(rag: RAGDeployment, service: ServiceSpec, images: Images) 
                 "whenDeleted": storage.reclaim.value,
                 "whenScaled": "Retain",
             },
-            "template": pod_template(rag, service, images),
+            "template": pod_template(rag, service, images, selector_labels(rag.metadata.name, service.name)),
             "volumeClaimTemplates": [_claim(rag, service, storage)],
         },
     )

@@ -188,9 +188,10 @@ class Recorder:
         known = self._windows.get(subject)
         if known == window:
             return []
-        if known is not None:
-            last = known.samples[-1].at if known.samples else None
-            new = [sample for sample in window.samples if last is None or sample.at > last]
+        # An empty one does not say what an operator before has learned, which the first sample comes with.
+        if known is not None and known.samples:
+            last = known.samples[-1].at
+            new = [sample for sample in window.samples if sample.at > last]
             for sample in new:
                 known = take_in(record.policy, known, sample)
             if known == window:

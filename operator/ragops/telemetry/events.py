@@ -12,10 +12,13 @@ from ragops.api.status import (
     ConditionType,
     HealthState,
     RAGStatus,
+    RolloutPhase,
     ScalingAction,
     ServiceState,
     ServiceStatus,
 )
+from ragops.health.finding import HealthReason
+from ragops.orchestration.rollout import is_troubled
 
 CONTROLLER: Final = "ragops.dev/operator"
 NOTE_LIMIT: Final = 1000
@@ -41,25 +44,36 @@ def transitions(old: RAGStatus, new: RAGStatus) -> Iterator[Transition]:
 def _of_service(old: ServiceStatus | None, new: ServiceStatus) -> Iterator[Transition]:
     if old is None or old.state is not new.state:
         yield from _of_state(new)
-    if old is not None and old.health.state is not new.health.state and new.health.state in _TROUBLED:
-        yield Transition(f"Service{new.health.state}", f"{new.name}: {new.health.details}", warning=True)
-    stuck = new.rollout.reason if new.rollout else None
-    if new.rollout and stuck and (old is None or not old.rollout or old.rollout.reason != stuck):
-        yield Transition("RolloutStuck", f"{new.name}: {new.rollout.message}", warning=True)
+    health = new.health
+    sickened = old is not None and old.health.state is not health.state and health.state in _TROUBLED
+    if sickened and health.reason != HealthReason.START_FAILED:  # told by the state
+        yield Transition(f"Service{health.state}", f"{new.name}: {health.details}", warning=True)
+    yield from _of_rollout(old, new)
     startup = new.startup
-    if (
-        new.state is ServiceState.STARTING
-        and startup.reason
-        and (old is None or old.startup.reason != startup.reason)
-    ):
+    told = {ServiceState.STARTING: "StartTroubled", ServiceState.READY: "ChangeRefused"}.get(new.state)
+    if told and startup.reason and (old is None or old.startup.reason != startup.reason):
         note = f"{new.name}: {startup.reason}: {startup.message}"
-        yield Transition("StartTroubled", note, warning=True)
+        yield Transition(told, note, warning=True)
     scaling = new.scaling
     if scaling and scaling.action is not ScalingAction.HOLD and (old is None or old.scaling != scaling):
         yield Transition(
             f"Scaled{scaling.action}",
             f"{new.name}: to {scaling.desired}, {scaling.reason}: {scaling.message}",
         )
+
+
+def _of_rollout(old: ServiceStatus | None, new: ServiceStatus) -> Iterator[Transition]:
+    before, now = old.rollout if old else None, new.rollout
+    if now is None:
+        if before and old and old.stable and new.stable and old.stable.revision != new.stable.revision:
+            yield Transition("RolloutComplete", f"{new.name}: revision {before.revision} is the stable one")
+        return
+    note = f"{new.name}: {now.message}"
+    if before is None or (before.revision, before.phase, before.step) != (now.revision, now.phase, now.step):
+        yield Transition(f"Rollout{now.phase}", note, warning=now.phase is RolloutPhase.ABORTED)
+    troubled = is_troubled(now) and now.phase is not RolloutPhase.ABORTED
+    if troubled and (before is None or before.reason != now.reason):
+        yield Transition("RolloutStuck", note, warning=True)
 
 
 def _of_state(service: ServiceStatus) -> Iterator[Transition]:

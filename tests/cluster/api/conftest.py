@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from kubernetes import client, config
 
-from ..conftest import Cluster
-from .cases import ROOT, cases
+from ..conftest import Cluster, install_crds
+from .cases import cases
 from .server import Server
 
 
@@ -21,9 +21,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def server(cluster: Cluster) -> Iterator[Server]:
     """The cluster's API server with the CRD of this checkout and a namespace of its own."""
-    crds = str(ROOT / "crds")
-    cluster.run("apply", "--server-side", "--force-conflicts", "-f", crds)
-    cluster.run("wait", "--for", "condition=Established", "--timeout=60s", "-f", crds)
+    install_crds(cluster)
     api_client = config.new_client_from_config(str(cluster.kubeconfig))
     core = client.CoreV1Api(api_client)
     namespace = f"api-{uuid.uuid4().hex[:8]}"

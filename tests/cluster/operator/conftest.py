@@ -15,8 +15,9 @@ import httpx
 import pytest
 import yaml
 
-from ..conftest import ROOT, Cluster
+from ..conftest import ROOT, Cluster, install_crds
 from .audit import Audit
+from .command import Command
 from .process import OperatorProcess
 from .space import Object, Space, connect
 
@@ -75,12 +76,14 @@ def start_operator(cluster: Cluster, space: Space, tmp_path: Path) -> Iterator[S
     """Starts operators, each as a service account of its own, which has the name of the replica."""
     processes: list[OperatorProcess] = []
 
-    def start(name: str = "ragops-0", ready: bool = True, **settings: str) -> OperatorProcess:
+    def start(
+        name: str = "ragops-0", ready: bool = True, server: str | None = None, **settings: str
+    ) -> OperatorProcess:
         kubeconfig = tmp_path / f"{name}.kubeconfig"
         if not kubeconfig.exists():
             _grant(cluster, space.namespace, name)
             token = cluster.run("create", "token", name, "--namespace", space.namespace).strip()
-            _write_kubeconfig(cluster, kubeconfig, token)
+            _write_kubeconfig(cluster, kubeconfig, token, server)
         process = OperatorProcess(kubeconfig, space.namespace, tmp_path, name, settings)
         processes.append(process)
         return process.start(ready)
@@ -100,11 +103,19 @@ def operator(start_operator: StartOperator) -> OperatorProcess:
     return start_operator()
 
 
-def install_crds(cluster: Cluster) -> None:
-    """The CRD of this checkout, ready for use."""
+@pytest.fixture
+def command(cluster: Cluster, space: Space, tmp_path: Path) -> Command:
+    """`kubectl rag` with full access to the namespace of the test."""
+    return Command(cluster.kubeconfig, space.namespace, tmp_path)
+
+
+@pytest.fixture
+def no_crd(cluster: Cluster) -> Iterator[None]:
+    """The CRD is not installed."""
     crds = str(ROOT / "crds")
-    cluster.run("apply", "--server-side", "--force-conflicts", "-f", crds)
-    cluster.run("wait", "--for", "condition=Established", "--timeout=60s", "-f", crds)
+    cluster.run("delete", "--ignore-not-found", "--timeout=60s", "-f", crds)
+    yield
+    install_crds(cluster)
 
 
 def user(space: Space, name: str = "ragops-0") -> str:
@@ -140,8 +151,10 @@ def _grant(cluster: Cluster, namespace: str, name: str) -> None:
     cluster.run("apply", "--namespace", namespace, "-f", "-", stdin=json.dumps(listed))
 
 
-def _write_kubeconfig(cluster: Cluster, path: Path, token: str) -> None:
+def _write_kubeconfig(cluster: Cluster, path: Path, token: str, server: str | None) -> None:
+    """With another address of the API server where one is given."""
     config = yaml.safe_load(cluster.kubeconfig.read_text())
+    config["clusters"][0]["cluster"]["server"] = server or config["clusters"][0]["cluster"]["server"]
     config["users"][0]["user"] = {"token": token}
     path.write_text(json.dumps(config))
 

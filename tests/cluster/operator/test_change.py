@@ -156,6 +156,40 @@ def test_a_removed_vector_store_leaves_its_volume(space: Space) -> None:
     assert space.get("PersistentVolumeClaim", "data-demo-vector-store-0")["metadata"]["uid"] == claim
 
 
+def test_a_removed_vector_store_takes_its_volume_along_where_told_so(space: Space) -> None:
+    given = {"storage": {"reclaim": "Delete"}}
+    space.apply_rag(services("vector-store", "generation", vector_store=given))
+    space.await_ready()
+    assert space.find("PersistentVolumeClaim", "data-demo-vector-store-0")
+    space.apply_rag(services("generation"))
+    eventually(lambda: space.workload("vector-store") is None, "the StatefulSet is gone")
+    eventually(
+        lambda: space.find("PersistentVolumeClaim", "data-demo-vector-store-0") is None, "the claim is gone"
+    )
+
+
+def test_a_service_is_disabled_and_enabled(space: Space) -> None:
+    """By replicas: its address, its volume and what depends on it stay."""
+    space.apply_rag(services("vector-store", "embeddings", "generation"))
+    space.await_ready()
+    before = space.identities()
+    claim = space.get("PersistentVolumeClaim", "data-demo-vector-store-0")["metadata"]["uid"]
+    off = {"replicas": 0}
+    space.apply_rag(services("vector-store", "embeddings", "generation", generation=off, vector_store=off))
+    eventually(lambda: not space.pods("generation") and not space.pods("vector-store"), "no pod is left")
+    space.await_ready()
+    assert space.service("generation")["health"]["state"] == "Healthy", "it does what it was told"
+    assert space.identities().keys() == before.keys()
+    assert space.identities()["Deployment", "demo-embeddings"] == before["Deployment", "demo-embeddings"]
+
+    space.apply_rag(services("vector-store", "embeddings", "generation", vector_store={"replicas": 1}))
+    eventually(lambda: space.pods("vector-store"), "the vector store is back")
+    space.patch("Deployment", "demo-generation", {"spec": {"replicas": 1}}, "scale")
+    eventually(lambda: space.pods("generation"), "the other one is back")
+    space.await_ready()
+    assert space.get("PersistentVolumeClaim", "data-demo-vector-store-0")["metadata"]["uid"] == claim
+
+
 def test_paused_leaves_children_alone_and_goes_on_telling(space: Space, audit: Audit) -> None:
     space.apply_rag(services("generation", "retrieval", retrieval={"dependsOn": []}))
     space.await_ready()

@@ -57,10 +57,26 @@ def test_edited_fields_are_restored(space: Space) -> None:
         "another kind of probe": main(readinessProbe={"httpGet": None, "exec": {"command": ["true"]}}),
         "root": main(securityContext={"readOnlyRootFilesystem": False}),
         "resources": main(resources={"requests": {"memory": "1Mi"}}),
+        "a command": main(command=["sleep", "infinity"]),
+        "a capability": main(securityContext={"capabilities": {"add": ["NET_ADMIN"]}}),
     }
     for what, patch in edits.items():
         space.strategic_patch("Deployment", "demo-generation", patch)
         eventually(lambda: container() == wanted, f"{what} is restored", RESTORED_SECONDS)
+
+    whole = space.get("Deployment", "demo-generation")["spec"]
+    for what, spec in {
+        "the host's network": {"template": {"spec": {"hostNetwork": True}}},
+        "a pause": {"paused": True},
+        "another strategy": {"strategy": {"type": "Recreate", "rollingUpdate": None}},
+        "a label of the pods": {"template": {"metadata": {"labels": {"app.kubernetes.io/part-of": "x"}}}},
+    }.items():
+        space.patch("Deployment", "demo-generation", {"spec": spec})
+
+        def restored() -> bool:
+            return space.get("Deployment", "demo-generation")["spec"] == whole
+
+        eventually(restored, f"{what}: restored", RESTORED_SECONDS)
 
     space.patch("Deployment", "demo-generation", {"spec": {"replicas": 5}}, "scale")
     eventually(lambda: space.replicas("generation") == 2, "replicas are restored", RESTORED_SECONDS)
@@ -72,6 +88,12 @@ def test_edited_addresses_are_restored(space: Space) -> None:
     wanted = {kind: space.get(kind, "demo-generation") for kind in ("Service", "PodDisruptionBudget")}
     edits: dict[str, tuple[str, Object]] = {
         "a port": ("Service", {"spec": {"ports": [{"name": "http", "port": 81, "targetPort": "http"}]}}),
+        "another type": ("Service", {"spec": {"type": "NodePort"}}),
+        "an address outside": ("Service", {"spec": {"externalIPs": ["192.0.2.7"]}}),
+        "affinity": ("Service", {"spec": {"sessionAffinity": "ClientIP"}}),
+        "unready pods": ("Service", {"spec": {"publishNotReadyAddresses": True}}),
+        "the owner": ("Service", {"metadata": {"ownerReferences": None}}),
+        "the owner of the budget": ("PodDisruptionBudget", {"metadata": {"ownerReferences": None}}),
         "a further label in the selector": ("Service", {"spec": {"selector": {"tier": "web"}}}),
         "a label": ("Service", {"metadata": {"labels": {"ragops.dev/service": "other"}}}),
         "the label of our watch": ("Service", {"metadata": {"labels": {MANAGED_BY: "Helm"}}}),
@@ -87,8 +109,11 @@ def test_edited_addresses_are_restored(space: Space) -> None:
 
         def restored(kind: str = kind) -> bool:
             live = space.get(kind, "demo-generation")
-            same_labels = live["metadata"]["labels"] == wanted[kind]["metadata"]["labels"]
-            return same_labels and live["spec"] == wanted[kind]["spec"]
+            same = all(
+                live["metadata"].get(part) == wanted[kind]["metadata"][part]
+                for part in ("labels", "ownerReferences")
+            )
+            return same and live["spec"] == wanted[kind]["spec"]
 
         eventually(restored, f"{what} is restored", RESTORED_SECONDS)
 
@@ -112,6 +137,8 @@ def test_fields_of_others_are_kept(space: Space, audit: Audit) -> None:
     )
     space.patch("Service", "demo-generation", {"metadata": {"annotations": {"cloud/balancer": "x"}}})
     # Something of ours changes too, so that the manifest is applied over theirs.
+    for kind in ("Deployment", "Service"):
+        space.patch(kind, "demo-generation", {"metadata": {"finalizers": ["backup.example.com/hold"]}})
     space.apply_rag(services("generation", generation={"image": "test/services:2"}))
     eventually(lambda: _image(space) == "test/services:2", "the new image is applied")
     space.await_ready()
@@ -121,6 +148,9 @@ def test_fields_of_others_are_kept(space: Space, audit: Audit) -> None:
     live = space.get("Deployment", "demo-generation")
     template = live["spec"]["template"]
     assert live["metadata"]["labels"]["mesh"] == "on"
+    for kind in ("Deployment", "Service"):
+        assert space.get(kind, "demo-generation")["metadata"]["finalizers"] == ["backup.example.com/hold"]
+        space.patch(kind, "demo-generation", {"metadata": {"finalizers": None}})
     assert live["metadata"]["annotations"]["mesh/injected"] == "true"
     assert template["metadata"]["annotations"] == {"mesh/injected": "true"}
     assert {c["name"] for c in template["spec"]["containers"]} == {"a-mesh-proxy", "main"}
@@ -156,6 +186,9 @@ def test_a_foreign_object_is_not_taken_over(space: Space) -> None:
     assert status["startup"]["reason"] == "NameTaken"
     assert "Service demo-generation exists" in status["startup"]["message"]
     assert "delete or rename it" in status["startup"]["message"]
+    eventually(lambda: "NameTaken" in space.condition("Ready").get("message", ""), "a condition tells")
+    notes = [e["note"] for e in space.all_of("Event") if e["reason"] == "StartTroubled"]
+    assert any("NameTaken: Service demo-generation exists" in note for note in notes)
     # The others go on, and nothing of the foreign object is touched.
     space.await_state("retrieval", "Ready", timeout=10)
     assert space.get("Service", "demo-generation") == foreign
@@ -164,6 +197,89 @@ def test_a_foreign_object_is_not_taken_over(space: Space) -> None:
     space.delete("Service", "demo-generation")
     space.await_ready()
     assert "reason" not in space.service("generation")["startup"]
+
+
+def test_a_name_that_is_taken_while_the_service_runs(space: Space) -> None:
+    """It goes on with its pods; a condition and an Event tell."""
+    space.apply_rag(services("generation"))
+    space.await_ready()
+    foreign = {"selector": {"app": "other"}, "ports": [{"name": "http", "port": 80}]}
+    # A finalizer, so that the name is not free before it is taken: ragops would be faster than any person.
+    space.patch("Service", "demo-generation", {"metadata": {"finalizers": ["example.com/hold"]}})
+    space.delete("Service", "demo-generation")
+    space.apply_rag(services("generation"), paused=True)
+    eventually(lambda: space.condition("Progressing").get("reason") == "Paused", "ragops looks on")
+    space.patch("Service", "demo-generation", {"metadata": {"finalizers": None}})
+    eventually(lambda: space.find("Service", "demo-generation") is None, "it is gone")
+    taken = space.create("Service", "demo-generation", spec=foreign)
+    space.apply_rag(services("generation"), paused=False)
+
+    degraded = eventually(
+        lambda: (c := space.condition("Degraded")).get("status") == "True" and c, "it is told", 10
+    )
+    assert degraded["reason"] == "ChangesRefused"
+    assert "NameTaken: Service demo-generation exists" in degraded["message"]
+    assert space.state("generation") == "Ready"
+    eventually(lambda: "ChangeRefused" in {e["reason"] for e in space.all_of("Event")}, "an Event tells")
+    live = space.get("Service", "demo-generation")
+    assert (live["metadata"]["uid"], live["spec"]) == (taken["metadata"]["uid"], taken["spec"])
+
+    space.delete("Service", "demo-generation")
+    eventually(lambda: space.condition("Degraded").get("status") == "False", "it is over", 90)
+    assert space.get("Service", "demo-generation")["metadata"]["ownerReferences"]
+
+
+def test_an_upgrade_that_makes_the_same_pods_replaces_none(space: Space, audit: Audit) -> None:
+    """Another version of the operator, or of a builder: another manifest, the same pods."""
+    space.apply_rag(services("vector-store", "generation"))
+    space.await_ready()
+    pods = {obj["metadata"]["uid"] for obj in space.all_of("Pod")}
+    workloads = [("Deployment", "demo-generation"), ("StatefulSet", "demo-vector-store")]
+    wanted = {ref: _manifest_hash(space, *ref) for ref in workloads}
+    mark = audit.mark()
+    for kind, name in workloads:
+        # As if it had been applied by an operator whose manifest had other fields beside the pods.
+        space.patch(kind, name, {"metadata": {"annotations": {MANIFEST_HASH: "of-before"}}})
+        ref = (kind, name)
+        eventually(lambda ref=ref: _manifest_hash(space, *ref) == wanted[ref], f"{name} is applied")
+    space.await_ready()
+    told = ("events", "ragdeployments/status")
+    applied = {(w.resource, w.name) for w in audit.writes(user(space), mark) if w.resource not in told}
+    assert applied == {("deployments", "demo-generation"), ("statefulsets", "demo-vector-store")}
+    assert {obj["metadata"]["uid"] for obj in space.all_of("Pod")} == pods
+    assert len(space.all_of("ReplicaSet")) == 1
+    assert len(space.all_of("ControllerRevision")) == 1
+
+
+def test_what_was_left_behind_by_a_deletion_is_adopted(space: Space) -> None:
+    space.apply_rag(services("generation"))
+    space.await_ready()
+    before = space.identities()
+    path = f"/apis/ragops.dev/v1alpha1/namespaces/{space.namespace}/ragdeployments/demo"
+    space.client.delete(path, params={"propagationPolicy": "Orphan"}).raise_for_status()
+    eventually(lambda: _apply_again(space, "generation"), "the name is free")
+    space.await_ready()
+    uid = space.get("RAGDeployment", "demo")["metadata"]["uid"]
+    eventually(lambda: {_owner(obj) for obj in space.children().values()} == {uid}, "all are adopted", 10)
+    assert {key: found[0] for key, found in space.identities().items()} == {
+        key: found[0] for key, found in before.items()
+    }
+
+
+def test_a_missing_password_comes_back_when_a_pod_needs_it(space: Space) -> None:
+    """ragops may create Secrets and not read them: the pod that does not start is what tells."""
+    space.apply_rag(services("vector-store"))
+    space.await_ready()
+    name = "demo-vector-store-credentials"
+    space.delete("Secret", name)
+    waiting = {"reason": "CreateContainerConfigError", "message": f'secret "{name}" not found'}
+    starved = {"name": "main", "image": "x", "imageID": "", "ready": False, "restartCount": 0}
+    status = {
+        "conditions": [{"type": "Ready", "status": "False"}],
+        "containerStatuses": [{**starved, "state": {"waiting": waiting}}],
+    }
+    space.patch("Pod", "demo-vector-store-0", {"status": status}, "status", by="kubelet")
+    eventually(lambda: space.find("Secret", name), "the Secret is back", RESTORED_SECONDS)
 
 
 def test_two_systems_with_a_child_of_the_same_name(space: Space) -> None:
@@ -185,7 +301,7 @@ def test_a_system_made_again_under_its_name_comes_up(space: Space) -> None:
     space.await_ready()
     old = {obj["metadata"]["uid"] for obj in space.children().values()}
     space.delete("RAGDeployment", "demo")
-    eventually(lambda: _apply_again(space), "the name is free")
+    eventually(lambda: _apply_again(space, "vector-store", "generation"), "the name is free")
     space.await_ready()
     eventually(
         lambda: old.isdisjoint(obj["metadata"]["uid"] for obj in space.children().values()),
@@ -196,11 +312,21 @@ def test_a_system_made_again_under_its_name_comes_up(space: Space) -> None:
 
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
+MANIFEST_HASH = "ragops.dev/manifest-hash"
 
 
-def _apply_again(space: Space) -> bool:
+def _manifest_hash(space: Space, kind: str, name: str) -> str:
+    found: str = space.get(kind, name)["metadata"]["annotations"][MANIFEST_HASH]
+    return found
+
+
+def _owner(obj: Object) -> str | None:
+    return next((o["uid"] for o in obj["metadata"].get("ownerReferences") or ()), None)
+
+
+def _apply_again(space: Space, *names: str) -> bool:
     try:
-        obj = space.apply_rag(services("vector-store", "generation"))
+        obj = space.apply_rag(services(*names))
     except Refused:
         return False
     return "deletionTimestamp" not in obj["metadata"]

@@ -3,13 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ..conftest import ROOT, Cluster
-from .conftest import StartOperator, install_crds
+from ..conftest import Cluster
+from .conftest import StartOperator
 from .eventually import eventually
 from .space import Space, services
 
@@ -31,15 +30,6 @@ def test_its_endpoint(space: Space, start_operator: StartOperator) -> None:
         ),
         "passes are counted",
     )
-
-
-@pytest.fixture
-def no_crd(cluster: Cluster) -> Iterator[None]:
-    """The CRD is not installed."""
-    crds = str(ROOT / "crds")
-    cluster.run("delete", "--ignore-not-found", "--timeout=60s", "-f", crds)
-    yield
-    install_crds(cluster)
 
 
 @pytest.mark.usefixtures("no_crd")

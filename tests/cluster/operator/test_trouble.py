@@ -11,6 +11,7 @@ from .space import Object, Space, services
 
 pytestmark = pytest.mark.usefixtures("operator")
 
+VISIBLE_SECONDS = 10.0
 HELD: Object = {"image": "test/held:1", "startup": {"timeoutSeconds": 5}}
 
 
@@ -53,20 +54,24 @@ def test_with_halt_nothing_further_is_started(space: Space) -> None:
     [
         ({"image": "test/missing:7"}, "ImagePullFailed", ["test/missing:7", "imagePullSecrets"]),
         ({"image": "test/crashing:1"}, "CrashLoop", ["kubectl logs demo-generation-", "--previous"]),
+        ({"image": "test/hungry:1"}, "OutOfMemory", ["raise resources.limits.memory"]),
+        ({"image": "test/unset:1"}, "SecretMissing", ["Secret llm", "create it"]),
         (
             {"resources": {"requests": {"cpu": "9000"}}},
             "Unschedulable",
             ["lower resources.requests", "kubectl describe pod demo-generation-"],
         ),
     ],
-    ids=["image", "crash", "resources"],
+    ids=["image", "crash", "memory", "secret", "resources"],
 )
 def test_the_reason_is_told(
     space: Space, audit: Audit, broken: dict[str, Any], reason: str, told: list[str]
 ) -> None:
     space.apply_rag(services("generation", "retrieval", generation=broken, retrieval={"dependsOn": []}))
     eventually(
-        lambda: space.service("generation").get("startup", {}).get("reason") == reason, f"{reason} is told"
+        lambda: space.service("generation").get("startup", {}).get("reason") == reason,
+        f"{reason} is told",
+        VISIBLE_SECONDS,
     )
     message = space.service("generation")["startup"]["message"]
     assert all(part in message for part in told), message
@@ -81,6 +86,65 @@ def test_the_reason_is_told(
     # The same trouble is written once, not at each look of the kubelet.
     statuses = [w for w in audit.writes(user(space)) if w.resource == "ragdeployments/status"]
     assert len(statuses) <= 12
+
+
+def _reason(space: Space, service: str = "generation") -> str | None:
+    reason: str | None = space.service(service).get("startup", {}).get("reason")
+    return reason
+
+
+def test_a_volume_that_nobody_makes(space: Space) -> None:
+    storage = {"storageClassName": "nowhere"}
+    space.apply_rag(services("vector-store", "generation", vector_store={"storage": storage}))
+    eventually(lambda: _reason(space, "vector-store") == "VolumePending", "it is told", VISIBLE_SECONDS)
+    message = space.service("vector-store")["startup"]["message"]
+    assert "storage.storageClassName" in message
+    assert "kubectl describe pod demo-vector-store-0" in message
+
+
+def test_a_node_that_does_not_mount_the_volumes(space: Space) -> None:
+    """Only Events tell at once, which are not watched: it is told after half a minute."""
+    space.apply_rag(services("generation", generation={"image": "test/unmounted:1"}))
+    eventually(lambda: _reason(space) == "PodNotPrepared", "it is told", 30 + VISIBLE_SECONDS)
+    assert "kubectl describe pod demo-generation-" in space.service("generation")["startup"]["message"]
+
+
+def test_a_quota_that_is_used_up(space: Space, audit: Audit) -> None:
+    """Of a Deployment its condition tells; of a StatefulSet only that it has no pod."""
+    space.create("ResourceQuota", "compute", spec={"hard": {"pods": "0"}})
+    space.apply_rag(services("vector-store", "generation"))
+    eventually(lambda: _reason(space) == "QuotaExceeded", "it is told", VISIBLE_SECONDS)
+    assert "kubectl describe resourcequota compute" in space.service("generation")["startup"]["message"]
+    eventually(lambda: _reason(space, "vector-store") == "PodsNotCreated", "it is told", 10 + VISIBLE_SECONDS)
+    # The name of the pod that cannot be made is another one at each attempt.
+    audit.assert_no_writes(user(space), 3)
+
+    space.delete("ResourceQuota", "compute")
+    space.await_ready(timeout=60)
+    assert _reason(space) is None
+
+
+def test_pods_that_the_cluster_does_not_admit(space: Space) -> None:
+    """What others add to the pods breaks the policy of the namespace."""
+    space.apply_rag(services("generation"))
+    space.await_ready()
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    path = f"/api/v1/namespaces/{space.namespace}"
+    content = {"Content-Type": "application/merge-patch+json"}
+    space.client.patch(path, json={"metadata": {"labels": labels}}, headers=content).raise_for_status()
+    template = {"spec": {"containers": [{"name": "mesh-proxy", "image": "mesh:1"}]}}
+    space.apply("Deployment", "demo-generation", by="mesh", spec={"template": template})
+    eventually(lambda: "PodsRefused" in _rollout(space), "it is told", VISIBLE_SECONDS)
+    assert 'violates PodSecurity "restricted' in _rollout(space)
+    assert space.state("generation") == "Ready", "the old pods serve"
+
+
+def test_a_write_that_a_policy_refuses(space: Space) -> None:
+    space.create("ResourceQuota", "objects", spec={"hard": {"count/deployments.apps": "0"}})
+    space.apply_rag(services("generation", "retrieval", retrieval={"dependsOn": []}))
+    eventually(lambda: _reason(space) == "QuotaExceeded", "it is told", VISIBLE_SECONDS)
+    space.delete("ResourceQuota", "objects")
+    space.await_ready(timeout=90)
 
 
 def test_a_failing_upstream_degrades_by_name_and_stops_nothing(space: Space) -> None:

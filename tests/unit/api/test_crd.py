@@ -25,7 +25,7 @@ KEYWORDS = {
     "type", "description", "properties", "required", "items", "default", "enum", "format", "pattern",
     "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems",
     "x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-list-map-keys",
-    "x-kubernetes-int-or-string",
+    "x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields",
 }  # fmt: skip
 
 

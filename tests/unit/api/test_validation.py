@@ -202,17 +202,17 @@ def test_many_services_in_layers_are_checked_at_once(raw: Raw) -> None:
 RESERVED: dict[str, tuple[Raw, Raw]] = {
     "spec.gateway.enabled": ({"gateway": {"enabled": True}}, {}),
     "spec.services.loadBalancing": ({}, {"retrieval": {"loadBalancing": {}}}),
-    "spec.services.rollout.strategy": ({}, {"retrieval": {"rollout": {"strategy": "BlueGreen"}}}),
-    "spec.services.rollout.blueGreen": (
+    "spec.services.rollout.canary.stickyHeader": (
         {},
-        {"retrieval": {"rollout": {"strategy": "BlueGreen", "blueGreen": {}}}},
+        {
+            "retrieval": {
+                "rollout": {
+                    "strategy": "Canary",
+                    "canary": {"steps": [{"weightPercent": 1}], "stickyHeader": "x-user"},
+                }
+            }
+        },
     ),
-    "spec.services.rollout.canary": (
-        {},
-        {"retrieval": {"rollout": {"strategy": "Canary", "canary": {"steps": [{"weightPercent": 1}]}}}},
-    ),
-    "spec.services.health.maxResponseTimeMs": ({}, {"api": {"health": {"maxResponseTimeMs": 5}}}),
-    "spec.services.health.maxErrorPercent": ({}, {"api": {"health": {"maxErrorPercent": 5}}}),
     "spec.services.embeddings.cache": ({}, {"embeddings": {"embeddings": {"cache": {}}}}),
     "spec.services.documents.workers": ({}, {"documents": {"documents": {"workers": 1}}}),
     "spec.services.documents.queueSize": ({}, {"documents": {"documents": {"queueSize": 1}}}),

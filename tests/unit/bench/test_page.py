@@ -18,7 +18,7 @@ def test_a_page_without_the_section_is_told(page: str) -> None:
         replaced(page, "speed", "new")
 
 
-@pytest.mark.parametrize("name", ["scaling", "forecast", "speed", "cost"])
+@pytest.mark.parametrize("name", ["scaling", "forecast", "speed", "startup", "cost"])
 def test_the_page_has_each_section(name: str) -> None:
     assert replaced(PAGE.read_text(), name, "new") != PAGE.read_text()
 

@@ -8,6 +8,7 @@ from .chart import Rendered, render
 
 READS = {"get", "list", "watch"}
 WRITES = {
+    "configmaps.": {"create", "patch", "delete"},
     "deployments.apps": {"create", "patch", "delete"},
     "deployments/scale.apps": {"patch"},
     "events.": {"create"},
@@ -99,8 +100,13 @@ def test_every_binding_is_to_a_role_of_ours_and_to_the_account_of_the_pods(
 
 def test_the_lease_is_the_only_one_that_can_be_changed() -> None:
     rules = render().one("Role", "ragops-leader")["rules"]
-    changing = [rule for rule in rules if set(rule["verbs"]) - {"create"}]
+    changing = [rule for rule in rules if "leases" in rule["resources"] and set(rule["verbs"]) - {"create"}]
     assert [rule["resourceNames"] for rule in changing] == [["ragops-leader"]]
+
+
+def test_configmaps_are_its_own_namespaces_only() -> None:
+    rules = [rule for role in render().all("ClusterRole") for rule in role["rules"]]
+    assert not [rule for rule in rules if "configmaps" in rule["resources"]]
 
 
 def test_the_clusters_own_roles_take_in_ragdeployments() -> None:

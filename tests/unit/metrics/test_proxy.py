@@ -9,7 +9,7 @@ from aiohttp import web
 
 from ragops.cluster.access import ApiServer
 from ragops.metrics.pod import Pod
-from ragops.metrics.scrape import ProxyScraper
+from ragops.metrics.scrape import NoWayError, ProxyScraper
 from ragops.metrics.source import MissingReason, SourceError
 
 from .pods import serving
@@ -23,11 +23,12 @@ class Api:
 
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     status: int = 200
+    text: str = "x 1\n"
 
     async def answer(self, request: web.Request) -> web.Response:
         """Any path."""
         self.asked.append((request.path, request.headers.get("Authorization")))
-        return web.Response(text="x 1\n", status=self.status, headers={"Location": "/api/v1/secrets"})
+        return web.Response(text=self.text, status=self.status, headers={"Location": "/api/v1/secrets"})
 
 
 @pytest.fixture
@@ -80,3 +81,43 @@ async def test_a_redirect_of_a_pod_is_not_followed(api: Api, scraper: ProxyScrap
     with pytest.raises(SourceError, match="status 307"):
         await scraper.get(POD, 8000, "/metrics")
     assert len(api.asked) == 1
+
+
+NOT_REACHED = (
+    '{"kind":"Status","apiVersion":"v1","status":"Failure","code":503,"reason":"ServiceUnavailable",'
+    '"message":"error trying to reach service: dial tcp 10.0.0.9:8000: connect: connection refused"}'
+)
+OVERLOADED = '{"kind":"Status","apiVersion":"v1","status":"Failure","code":429,"message":"too many requests"}'
+
+
+@pytest.mark.parametrize("status", [200, 204, 307, 404, 500, 503])
+async def test_a_check_gives_the_status_of_the_pod(api: Api, scraper: ProxyScraper, status: int) -> None:
+    api.status = status
+    assert await scraper.check(POD, 8000, "/readyz") == status
+    assert len(api.asked) == 1
+
+
+async def test_a_check_tells_the_pods_silence_from_the_api_servers(api: Api, scraper: ProxyScraper) -> None:
+    api.status, api.text = 503, NOT_REACHED
+    with pytest.raises(SourceError, match="no connection") as silent:
+        await scraper.check(POD, 8000, "/readyz")
+    assert not isinstance(silent.value, NoWayError)
+    for status in (401, 403, 404, 429, 500, 503):
+        api.status, api.text = status, OVERLOADED
+        with pytest.raises(NoWayError):
+            await scraper.check(POD, 8000, "/readyz")
+
+
+async def test_a_check_without_an_api_server_says_nothing_of_the_pod() -> None:
+    async def headers() -> Mapping[str, str]:
+        return {}
+
+    server = ApiServer("http://127.0.0.1:1", ssl.create_default_context(), None, headers)
+    lonely = ProxyScraper(server)
+    try:
+        with pytest.raises(NoWayError):
+            await lonely.check(POD, 8000, "/readyz")
+        with pytest.raises(NoWayError, match="leaves the pod"):
+            await lonely.check(POD, 8000, "/../../secrets")
+    finally:
+        await lonely.close()

@@ -7,7 +7,8 @@ from tests.unit.operator.world import rag_of, six
 
 from ragops.api.autoscaling import MetricType
 from ragops.cluster.cache import Key, WatchCache
-from ragops.controller.observe import targets
+from ragops.controller.observe import checked, targets
+from ragops.metrics.prober import Checked
 from ragops.metrics.source import Target
 
 KEY = Key("default", "demo")
@@ -57,6 +58,57 @@ def test_pods_that_are_ready_and_stay() -> None:
     ):
         cache.put(pod(number, ready, labels, metadata))
     found = target_of({}, cache)
+    assert found is not None
+    assert [one.name for one in found.pods()] == ["pod-0"]
+
+
+def checked_of(service: dict[str, Any], cache: WatchCache | None = None) -> Checked | None:
+    rag = rag_of(six(embeddings=service))
+    return next((c for c in checked(cache or WatchCache(), KEY, rag) if c.service.name == "embeddings"), None)
+
+
+def test_every_service_but_the_vector_store_is_checked() -> None:
+    found = list(checked(WatchCache(), KEY, rag_of(six())))
+    names = ["embeddings", "documents", "retrieval", "generation", "api"]
+    assert [one.service.name for one in found] == names
+    assert all(
+        (one.path, one.port, one.checked, one.figures) == ("/readyz", 8080, True, None) for one in found
+    )
+
+
+def test_the_path_of_the_check() -> None:
+    own = checked_of({"health": {"path": "/up", "check": {"path": "/deep"}}})
+    probe = checked_of({"health": {"path": "/up"}})
+    assert (own and own.path, probe and probe.path) == ("/deep", "/up")
+
+
+def test_services_that_are_neither_checked_nor_measured() -> None:
+    assert checked_of({"health": {"check": {"enabled": False}}}) is None
+
+
+def test_a_threshold_needs_figures_with_or_without_autoscaling() -> None:
+    off = {"check": {"enabled": False}}
+    endpoint = {"port": 9100, "path": "/stats"}
+    for autoscaling, place in (
+        ({}, (8080, "/metrics")),
+        ({"autoscaling": {"endpoint": endpoint}}, (9100, "/stats")),
+    ):
+        found = checked_of({"health": {"maxErrorPercent": 5, **off}, **autoscaling})
+        assert found is not None
+        assert not found.checked
+        assert found.figures is not None
+        assert (found.figures.endpoint.port, found.figures.endpoint.path) == place
+        assert {metric.type for metric in found.figures.metrics} == {
+            MetricType.ERROR_RATE,
+            MetricType.RESPONSE_TIME,
+        }
+
+
+def test_ready_pods_are_checked() -> None:
+    cache = WatchCache()
+    for number, ready in enumerate(("True", "False")):
+        cache.put(pod(number, ready, {}, {}))
+    found = checked_of({}, cache)
     assert found is not None
     assert [one.name for one in found.pods()] == ["pod-0"]
 

@@ -70,6 +70,40 @@ def test_degraded() -> None:
     assert "gen is Failed (CrashLoop: see the log)" in message
 
 
+def test_all_trouble_is_told_the_graver_first() -> None:
+    sick = service("a", health="Unhealthy", details="none of 1 pods is ready")
+    assert condition("Degraded", sick, FAILED) == (
+        "True",
+        "StartFailed",
+        "gen is Failed (CrashLoop: see the log); a is Unhealthy: none of 1 pods is ready",
+    )
+
+
+def caused(name: str, by: str, reason: str = "UpstreamUnhealthy") -> ServiceStatus:
+    """A service that others degrade."""
+    health = HealthStatus(state=HealthState.DEGRADED, caused_by=by, reason=reason, details="d")
+    return service(name).model_copy(update={"health": health})
+
+
+def test_the_root_is_told_and_whom_it_reaches() -> None:
+    root = service("db", "Unavailable", "Unhealthy", details="none of 1 pods is ready")
+    services = (caused("api", "db, llm"), caused("search", "db"), root, caused("own", "llm", "TooSlow"))
+    reach = ", which degrades api, search"
+    assert condition("Ready", *services) == ("False", "ServicesNotReady", f"db is Unavailable{reach}")
+    assert condition("Degraded", *services) == (
+        "True",
+        "ServicesDegraded",
+        f"db is Unhealthy: none of 1 pods is ready{reach}; own is Degraded: d",
+    )
+
+
+def test_ready_pods_that_do_not_serve_are_not_ready() -> None:
+    sick = service("a", health="Unhealthy", details="the check /readyz fails")
+    text = "a is Unhealthy: the check /readyz fails"
+    assert condition("Ready", sick, service("b")) == ("False", "ServicesUnhealthy", text)
+    assert condition("Ready", service("a", health="Degraded"))[0] == "True"
+
+
 def test_a_rollout_that_is_stuck_degrades() -> None:
     stuck = RolloutStatus(updated_replicas=1, reason="ImagePullFailed", message="1 of 2 pods are updated")
     assert condition("Degraded", service("a", rollout=stuck)) == (

@@ -106,3 +106,14 @@ def test_nothing_to_repair() -> None:
     assert repairs(pod(MAIN), pod(MAIN)) == {}
     # An apply alone puts these right.
     assert repairs(pod(MAIN), pod({**MAIN, "image": "a:2"}, volumes=[])) == {}
+
+
+@pytest.mark.parametrize("field", ["paused", "hostNetwork", "publishNotReadyAddresses"])
+def test_what_the_api_server_leaves_out_where_it_is_false(field: str) -> None:
+    assert not differs({"spec": {field: False}}, {"spec": {}})
+    assert differs({"spec": {field: False}}, {"spec": {field: True}})
+
+
+def test_what_is_added_to_an_empty_list_is_a_difference() -> None:
+    assert differs({"command": []}, {"command": ["sleep"]})
+    assert not differs({"command": []}, {})

@@ -3,6 +3,7 @@
 from aiohttp.test_utils import TestClient, TestServer
 
 from ragops.controller.server import application
+from ragops.telemetry.metrics import LEADER, PASS_SECONDS, QUEUE_LENGTH, WRITES
 
 
 async def test_trouble_is_told_with_503() -> None:
@@ -26,5 +27,25 @@ async def test_metrics_are_in_the_format_of_prometheus() -> None:
         answer = await client.get("/metrics")
         assert answer.headers["Content-Type"].startswith("text/plain; version=")
         text = await answer.text()
-    for name in ("ragops_leader", "ragops_queue_length", "ragops_pass_seconds", "ragops_writes_total"):
-        assert f"# HELP {name} " in text
+    for metric in (LEADER, QUEUE_LENGTH, PASS_SECONDS, WRITES):
+        assert all(f"# HELP {described.name}" in text for described in metric.describe())
+
+
+async def test_the_current_health() -> None:
+    readings: list[dict[str, str]] | None = [
+        {"namespace": "team", "rag": "demo", "service": "api", "state": "Healthy"},
+        {"namespace": "team", "rag": "other", "service": "api", "state": "Degraded"},
+    ]
+    app = application(lambda: None, lambda: None, lambda: readings)
+    async with TestClient(TestServer(app)) as client:
+        answer = await client.get("/v1/health")
+        assert (answer.status, await answer.json()) == (200, {"services": readings})
+        answer = await client.get("/v1/health/team/other")
+        assert (await answer.json())["services"] == readings[1:]
+        answer = await client.get("/v1/health/team/unknown")
+        assert answer.status == 404
+        assert await answer.json() == {"error": "no RAGDeployment team/unknown is known"}
+        readings = None
+        answer = await client.get("/v1/health/team/demo")
+        assert answer.status == 503
+        assert "another replica leads" in (await answer.json())["error"]

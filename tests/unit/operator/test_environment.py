@@ -7,6 +7,7 @@ from tests.unit.operator.world import IMAGES, rag_of, six
 
 from ragops.api.rag import RAGDeployment
 from ragops.api.service import ServiceSpec
+from ragops.orchestration.versions import at_rest
 from ragops.resources.children import build_children
 from ragops.resources.environment import environment, postgres_environment
 
@@ -111,7 +112,7 @@ def test_no_manifest_holds_a_secret() -> None:
     entries = [
         entry
         for service in rag.spec.services
-        for child in build_children(rag, service, IMAGES)
+        for child in build_children(rag, service, IMAGES, at_rest(service, IMAGES))
         if "template" in child["spec"]
         for container in child["spec"]["template"]["spec"]["containers"]
         for entry in container["env"]

@@ -73,6 +73,14 @@ def test_health_is_told_when_it_gets_bad() -> None:
     assert told(sick("Unhealthy"), sick("Healthy")) == []
 
 
+def test_a_start_that_failed_is_told_once() -> None:
+    ill = HealthStatus(state=HealthState.UNHEALTHY, reason="StartFailed", details="CrashLoop: see the log")
+    failed = service("Failed", startup=StartupStatus(reason="CrashLoop", message="see the log"), health=ill)
+    assert told(status(service("Starting")), status(failed)) == [
+        ("ServiceFailed", "gen is Failed: CrashLoop: see the log", True)
+    ]
+
+
 def test_trouble_is_told_before_the_timeout_and_once() -> None:
     pulling = StartupStatus(reason="ImagePullFailed", message="no such image")
     troubled = status(service("Starting", startup=pulling))

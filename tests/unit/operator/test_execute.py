@@ -7,9 +7,9 @@ from tests.unit.operator.world import World, rag_of, six
 
 from ragops.api.rag import ObjectMeta
 from ragops.cluster.cache import Key, WatchCache
-from ragops.cluster.errors import ClusterError, NotFoundError, NotLeaderError
+from ragops.cluster.errors import ClusterError, ConflictError, NotFoundError, NotLeaderError
 from ragops.controller.execute import Executor
-from ragops.orchestration.actions import Delete, Plan
+from ragops.orchestration.actions import Apply, Delete, Plan
 from ragops.orchestration.observation import ApplyFailure
 from ragops.resources.child import ChildRef
 
@@ -102,6 +102,56 @@ async def test_when_the_lease_is_lost_nothing_more_is_written(writes: int) -> No
     with pytest.raises(NotLeaderError):
         await _executor(cluster, Lease(writes)).execute(KEY, META, first_plan())
     assert len(cluster.done) == writes
+
+
+class Changing(Refusing):
+    """A cluster in which others have changed a Deployment a number of times since it was seen last."""
+
+    def __init__(self, changes: int) -> None:
+        super().__init__()
+        self._changes = changes
+        self._version = 1
+
+    async def get(self, _namespace: str, _ref: ChildRef) -> dict[str, Any]:
+        """As it is; it is changed again right after."""
+        found = seen(self._version)
+        self._changes -= 1
+        self._version += self._changes > 0
+        return found
+
+    async def apply(self, namespace: str, manifest: dict[str, Any]) -> dict[str, Any]:
+        """Refused unless it is of the present version."""
+        if self._changes and int(manifest["metadata"]["resourceVersion"]) != self._version + 1:
+            raise ConflictError("Conflict", "the object has been modified")
+        return await super().apply(namespace, manifest)
+
+
+def seen(version: int) -> dict[str, Any]:
+    """The Deployment of `generation` as stored."""
+    metadata = {"name": "demo-generation", "namespace": "default", "resourceVersion": str(version)}
+    labels = {"ragops.dev/rag": "demo"}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {**metadata, "labels": labels}}
+
+
+@pytest.mark.parametrize(("changes", "done"), [(1, ["demo-generation"]), (3, ["demo-generation"]), (9, [])])
+async def test_what_others_change_meanwhile_costs_another_attempt(changes: int, done: list[str]) -> None:
+    """A write names the version that it is meant for: one that arrives late must not undo what came after."""
+    cluster, cache = Changing(changes), WatchCache()
+    cache.put(seen(1))
+    change = Apply("generation", {**seen(0), "spec": {}}, exists=True)
+    executor = Executor(cluster, cache, Lease())  # type: ignore[arg-type]
+    failures = await executor.execute(KEY, META, Plan(applies=(change,)))
+    assert cluster.done == done
+    assert bool(failures) is not bool(done)
+
+
+async def test_each_attempt_needs_the_lease() -> None:
+    cluster, cache = Changing(9), WatchCache()
+    cache.put(seen(1))
+    change = Apply("generation", {**seen(0), "spec": {}}, exists=True)
+    with pytest.raises(NotLeaderError):
+        await Executor(cluster, cache, Lease(2)).execute(KEY, META, Plan(applies=(change,)))  # type: ignore[arg-type]
+    assert cluster.done == []
 
 
 def _executor(cluster: Refusing, lease: Lease | None = None) -> Executor:

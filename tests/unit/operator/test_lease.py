@@ -1,6 +1,7 @@
 """Leader election: one holder at a time, by each replica's own clock."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from copy import deepcopy
@@ -22,6 +23,7 @@ def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "DURATION_SECONDS", 0.5)
     monkeypatch.setattr(lease, "DEADLINE_SECONDS", 0.35)
     monkeypatch.setattr(lease, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(lease, "LANDING_SECONDS", 0.1)
 
 
 class Store:
@@ -178,3 +180,34 @@ async def test_of_two_that_find_it_free_one_wins() -> None:
 def test_without_an_election_the_only_replica_leads() -> None:
     Alone().check()
     assert Alone().holds
+
+
+async def test_a_write_has_ended_before_another_replica_may_act() -> None:
+    store = Store()
+    replica = Replica(store, "a")
+    async with running(replica):
+        await until(lambda: replica.leads)
+        renewed = replica.elector._renewed
+        assert renewed is not None
+        least = lease.LANDING_SECONDS
+        while replica.leads and store.holder == "a":
+            left = replica.elector.check()
+            assert least < left
+            assert time.monotonic() + left < (replica.elector._renewed or 0) + lease.DURATION_SECONDS
+            store.away = True  # it is not renewed any more
+            await asyncio.sleep(0.01)
+    assert lease.DEADLINE_SECONDS + least < lease.DURATION_SECONDS
+
+
+async def test_a_standby_takes_the_lease_as_soon_as_it_has_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not at the next of its looks."""
+    monkeypatch.setattr(lease, "RETRY_SECONDS", 0.4)
+    monkeypatch.setattr(lease, "DEADLINE_SECONDS", 0.9)
+    store = Store()
+    spec = {"holderIdentity": "gone", "renewTime": None, "leaseDurationSeconds": 0.5}
+    store.lease = {"metadata": {"resourceVersion": "1"}, "spec": spec}
+    replica = Replica(store, "b")
+    started = time.monotonic()
+    async with running(replica):
+        await until(lambda: replica.leads)
+        assert 0.5 < time.monotonic() - started < 0.75

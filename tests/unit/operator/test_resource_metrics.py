@@ -79,6 +79,28 @@ def test_a_measurement_without_the_resource_is_missing() -> None:
     assert found.missing[MetricType.MEMORY].reason is MissingReason.STALE
 
 
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        {"metadata": {}},
+        {"metadata": None},
+        {"timestamp": "yesterday"},
+        {"timestamp": "2026-01-01T00:00:00"},
+        {"timestamp": 5},
+        {"containers": None},
+        {"containers": [{"usage": {"cpu": "much", "memory": "1Mi"}}]},
+        {"containers": [{"usage": {"cpu": 1, "memory": 1}}]},
+        {"containers": [{}]},
+    ],
+    ids=str,
+)
+def test_a_malformed_measurement_costs_only_its_own_pod(spoiled: Json) -> None:
+    items = [{**usage("b", ("50m", "1Mi")), **spoiled}, usage("a", ("50m", "1Mi"))]
+    found = sample(items, [asks("a"), asks("b")])
+    assert (found.readings[MetricType.CPU].measured, found.readings[MetricType.CPU].ready) == (1, 2)
+    assert found.missing[MetricType.CPU].reason is MissingReason.STALE
+
+
 def test_without_a_request_there_is_no_percentage_and_it_is_told() -> None:
     pod = read_pod(pod_of({"requests": {"memory": "1Mi"}}, {"requests": {"cpu": "1", "memory": "1Mi"}}))
     found = sample([usage("a", ("50m", "1Mi"), ("50m", "1Mi"))], [pod])

@@ -1,5 +1,7 @@
 """The ordered, health-gated start, as a pure function of what is seen."""
 
+from datetime import timedelta
+
 import pytest
 from tests.unit.operator.world import IMAGES, World, rag_of, six
 
@@ -256,3 +258,35 @@ def test_the_next_wake_up_is_the_start_timeout() -> None:
 def pod(service: str, **fields: object) -> PodView:
     """A pod that is not ready."""
     return PodView(name=f"{service}-1", service=service, ready=False, terminating=False, **fields)  # type: ignore[arg-type]
+
+
+def test_a_refused_change_of_a_service_that_runs_is_told() -> None:
+    world = ready_world()
+    world.failures = {"retrieval": ApplyFailure("NameTaken", "Service demo-retrieval exists")}
+    world.step()
+    assert world.service("retrieval").state is ServiceState.READY
+    assert world.service("retrieval").startup.reason == "NameTaken"
+    assert world.condition("Ready")[0] == "True"
+    assert world.condition("Degraded") == ("True", "ChangesRefused")
+    world.failures = {}
+    world.step()
+    assert world.service("retrieval").startup.reason is None
+    assert world.condition("Degraded") == ("False", "NoTrouble")
+
+
+def test_a_request_that_got_no_answer_is_not_told() -> None:
+    world = ready_world()
+    world.failures = {"retrieval": ApplyFailure("Unreachable", "TimeoutError")}
+    assert world.step().status is None
+
+
+def test_a_vector_store_without_a_pod_is_looked_at_again() -> None:
+    """No event tells that a StatefulSet cannot make its pod."""
+    world = World(rag_of(six()))
+    world.step()
+    world.step()
+    assert world.last.wake_at is not None
+    assert world.last.wake_at <= world.now + timedelta(seconds=10)
+    world.step(seconds=10)
+    world.step()
+    assert world.service("vector-store").startup.reason == "PodsNotCreated"

@@ -9,7 +9,9 @@ from ragops.api.defaults import resolve
 from ragops.api.rag import RAGDeployment
 from ragops.api.status import RAGStatus, ServiceStatus
 from ragops.api.validation import parse
+from ragops.health.assess import Evidence
 from ragops.orchestration.actions import Plan
+from ragops.orchestration.analysis import Comparison
 from ragops.orchestration.observation import ApplyFailure, Observation, PodView
 from ragops.orchestration.owners import ForeignScaler
 from ragops.orchestration.plan import plan
@@ -59,11 +61,22 @@ class World:
     windows: dict[str, Window] = field(default_factory=dict)
     failures: dict[str, ApplyFailure] = field(default_factory=dict)
     scalers: tuple[ForeignScaler, ...] = ()
+    evidence: dict[str, Evidence] = field(default_factory=dict)
+    comparisons: dict[str, Comparison] = field(default_factory=dict)
     last: Plan = field(default_factory=Plan)
 
     def step(self, seconds: float = 1) -> Plan:
         """One pass: the plan is carried out, then time moves on."""
-        seen = Observation(dict(self.children), tuple(self.pods), self.windows, self.failures, self.scalers)
+        seen = Observation(
+            children=dict(self.children),
+            pods=tuple(self.pods),
+            windows=self.windows,
+            failures=self.failures,
+            scalers=self.scalers,
+            evidence=self.evidence,
+            memory=self.last.health,
+            comparisons=self.comparisons,
+        )
         self.last = plan(self.rag, seen, IMAGES, self.now)
         for apply in self.last.applies:
             self._store(apply.manifest)
