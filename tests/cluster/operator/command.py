@@ -53,8 +53,10 @@ class Command:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Starts it, to be read from line by line."""
+        # A shell that runs the tests in the background lets their processes ignore Ctrl-C.
+        heeding = ["env", "--default-signal=INT"]
         return subprocess.Popen(
-            [PROGRAM, *arguments, "--namespace", self.namespace],
+            [*heeding, PROGRAM, *arguments, "--namespace", self.namespace],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
