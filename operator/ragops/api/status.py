@@ -232,6 +232,8 @@ class RolloutStatus(StatusModel):
 
     revision: str = ""
     """The new version."""
+    target: VersionStatus | None = None
+    """What it is made from: another operator may give that another revision. Absent where it is large."""
     phase: RolloutPhase = RolloutPhase.UPDATING
     """Where it is."""
     since: datetime | None = None
@@ -278,7 +280,7 @@ class ServiceStatus(StatusModel):
     stable: VersionStatus | None = None
     """The version that was last rolled out in full."""
     previous: VersionStatus | None = None
-    """The one before it, for `kubectl rag rollout undo`."""
+    """The one before it, for `kubectl rag rollout undo`. Absent where it is large."""
 
 
 class Summary(StatusModel):

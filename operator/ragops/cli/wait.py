@@ -6,8 +6,10 @@ from typing import Final
 from ragops.api.status import ConditionType, RolloutPhase
 from ragops.cli.failure import Failure
 from ragops.cli.rollout import place
-from ragops.cli.system import System
+from ragops.cli.system import ServiceView, System
 from ragops.cli.text import told
+from ragops.orchestration.versions import reread, version_of
+from ragops.resources.pod import Images
 
 FORMS: Final = "condition=TYPE, condition=TYPE=STATUS, rollout=SERVICE or delete"
 _TYPES: Final = {kind.lower(): kind for kind in ConditionType}
@@ -78,7 +80,8 @@ def is_met(goal: Goal, system: System | None) -> bool:
             if status.rollout and status.rollout.phase is RolloutPhase.ABORTED:
                 why = told(status.rollout.reason, status.rollout.message)
                 raise Failure(f"the rollout of {goal.service} was aborted" + (f" ({why})" if why else ""))
-            return status.rollout is None and status.stable is not None
+            done = status.rollout is None and _holds_back(present) is None
+            return done and _is_stable(present.service(goal.service))
 
 
 def why_not(goal: Goal, system: System) -> str:
@@ -91,6 +94,8 @@ def why_not(goal: Goal, system: System) -> str:
         return f"the operator has not acted on generation {system.generation} yet: does it run?{more}"
     if isinstance(goal, RolloutDone):
         service = system.service(goal.service)
+        if (held := _holds_back(system)) is not None:
+            return f"{held}{more}"
         if service.status is None or service.status.rollout is None:
             return f"{goal.service} was not rolled out in full yet{more} {goal.service}"
         return f"it is {place(service)}; see kubectl rag rollout status {system.name} {goal.service}"
@@ -98,6 +103,26 @@ def why_not(goal: Goal, system: System) -> str:
     if condition is None:
         return f"there is no such condition yet{more}"
     return f"it is {condition.status}, {told(condition.reason, condition.message)}{more}"
+
+
+def _holds_back(system: System) -> str | None:
+    """Why the operator does not act on the spec; None where it does."""
+    if system.paused:
+        return "spec.paused is true: nothing is changed"
+    accepted = system.condition(ConditionType.ACCEPTED)
+    if accepted is not None and accepted.status == "False":
+        return f"the spec is not accepted: {told(accepted.reason, accepted.message)}"
+    return None
+
+
+def _is_stable(service: ServiceView) -> bool:
+    """The version that was last rolled out is that of the spec, whatever image a default one stands for."""
+    stable = service.status.stable if service.status else None
+    if service.spec is None or stable is None:
+        return False
+    image = str(stable.spec.get("image"))
+    images = Images(services=image, postgres=image)
+    return reread(service.spec, stable, images) == version_of(service.spec, images)
 
 
 def _present(system: System | None) -> System:

@@ -80,12 +80,6 @@ class WatchCache:
         """The RAGDeployment itself."""
         return self._objects.get(key, {}).get(_rag_ref(key))
 
-    def version_of(self, key: Key, ref: ChildRef) -> str:
-        """The resource version of an object as last seen; "0", which nothing has, where it is not known."""
-        return str(
-            (self._objects.get(key, {}).get(ref) or {"metadata": {}})["metadata"].get("resourceVersion", 0)
-        )
-
     def children(self, key: Key, uid: str) -> dict[ChildRef, Manifest]:
         """The children that the RAGDeployment with this uid controls."""
         return {

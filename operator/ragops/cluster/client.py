@@ -102,14 +102,14 @@ class KubernetesCluster:
         forget = [[_test(f"{e}/manager", REPAIR_MANAGER), {"op": "remove", "path": e}] for e in entries]
         return await self._json_patch(namespace, ref_of(live), [step for steps in forget for step in steps])
 
-    async def hand_over_replicas(self, namespace: str, ref: ChildRef, replicas: int) -> None:
+    async def hand_over_replicas(self, namespace: str, ref: ChildRef, version: str, replicas: int) -> Object:
         manifest = {
             "apiVersion": ref.api_version,
             "kind": ref.kind,
-            "metadata": {"name": ref.name},
+            "metadata": {"name": ref.name, "resourceVersion": version},
             "spec": {"replicas": replicas},
         }
-        await self._apply(namespace, manifest, SCALER_MANAGER)
+        return await self._apply(namespace, manifest, SCALER_MANAGER)
 
     async def delete(self, namespace: str, ref: ChildRef, uid: str) -> None:
         resource = await self._resource(ref.api_version, ref.kind)

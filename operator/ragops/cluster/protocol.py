@@ -37,8 +37,11 @@ class Cluster(Protocol):
     ) -> Object:
         """An apply over `live`, parts of which are replaced first. Raises InvalidError if it has changed."""
 
-    async def hand_over_replicas(self, namespace: str, ref: ChildRef, replicas: int) -> None:
-        """Makes the scaler a co-owner of spec.replicas at its present value."""
+    async def hand_over_replicas(self, namespace: str, ref: ChildRef, version: str, replicas: int) -> Object:
+        """Makes the scaler a co-owner of spec.replicas at its present value. Returns the object as stored.
+
+        Raises ConflictError where it has changed.
+        """
 
     async def delete(self, namespace: str, ref: ChildRef, uid: str) -> None:
         """Deletes this very object, its dependents in the background."""

@@ -22,7 +22,7 @@ from ragops.cluster.lease import Leadership
 from ragops.cluster.protocol import Cluster
 from ragops.orchestration.actions import Apply, CreateCredentials, Delete, Plan, Scale
 from ragops.orchestration.observation import ApplyFailure
-from ragops.resources.child import ChildRef, Manifest, is_owned_by, owner_reference, was_made_for
+from ragops.resources.child import Manifest, is_owned_by, owner_reference, ref_of, was_made_for
 from ragops.resources.difference import repairs
 from ragops.telemetry.metrics import SCALINGS, WRITES
 
@@ -32,6 +32,8 @@ ATTEMPTS: Final = 4
 """Of a write to an object that others change at the same moment."""
 
 T = TypeVar("T")
+Unchanged = Callable[[Manifest, Manifest], bool]
+"""Whether a plan that was made from the first object may be carried out on the second."""
 
 
 class Executor:
@@ -103,25 +105,30 @@ class Executor:
             *(self._refuse_foreign(key, meta, apply) for apply in applies if not apply.exists)
         )
         for apply in applies:
-            if apply.hand_over_replicas is not None:
-                self._write(apply.ref.kind, "apply")
-                await self._cluster.hand_over_replicas(key.namespace, apply.ref, apply.hand_over_replicas)
             self._cache.put(await self._apply(key, apply))
 
     async def _apply(self, key: Key, apply: Apply) -> Mapping[str, Any]:
         logger.info("%s: apply %s", key, apply.ref)
-        try:
-            if not apply.exists:
-                self._write(apply.ref.kind, "apply")
-                return await self._cluster.apply(key.namespace, apply.manifest)
-            return await self._as_seen(
-                key,
-                apply.ref,
+        if apply.seen is None:
+            self._write(apply.ref.kind, "apply")
+            return await self._cluster.apply(key.namespace, apply.manifest)
+        seen, replicas = apply.seen, apply.hand_over_replicas
+        if replicas is not None:
+            seen = await self._as_seen(
                 "apply",
+                seen,
+                _same_spec,
+                lambda version: self._cluster.hand_over_replicas(key.namespace, apply.ref, version, replicas),
+            )
+        try:
+            return await self._as_seen(
+                "apply",
+                seen,
+                _same_spec,
                 lambda version: self._cluster.apply(key.namespace, _of_version(apply.manifest, version)),
             )
         except InvalidError:
-            live = await self._cluster.get(key.namespace, apply.ref) if apply.exists else {}
+            live = await self._reread(seen, _same_spec)
             if not (changes := repairs(apply.manifest, live)):
                 raise
             self._write(apply.ref.kind, "repair")
@@ -170,35 +177,62 @@ class Executor:
             "%s: scale %s to %d (%s: %s)", key, scale.ref, decision.desired, decision.reason, decision.message
         )
         await self._as_seen(
-            key,
-            scale.ref,
             "scale",
+            scale.seen,
+            _same_replicas,
             lambda version: self._cluster.scale(key.namespace, scale.ref, version, decision.desired),
         )
         SCALINGS.labels(decision.action, decision.reason).inc()
         # The next pass must not decide from the replicas of before.
         self._cache.put(await self._cluster.get(key.namespace, scale.ref))
 
-    async def _as_seen(self, key: Key, ref: ChildRef, verb: str, write: Callable[[str], Awaitable[T]]) -> T:
-        """A write to the version of an object that was seen last. One that was held up on its way, and
-        arrives when another replica has acted, is refused; a change by others costs another attempt.
+    async def _as_seen(
+        self, verb: str, seen: Manifest, is_same: Unchanged, write: Callable[[str], Awaitable[T]]
+    ) -> T:
+        """A write to the version of an object that was planned with. A change of what the plan does not rest
+        on, such as status, costs another attempt. After any other, as by a replica that led before, the write
+        would undo it: it is refused, and the pass is repeated with what is there now.
         """
-        version = self._cache.version_of(key, ref)
         for _ in range(ATTEMPTS - 1):
-            self._write(ref.kind, verb)
+            self._write(seen["kind"], verb)
             try:
-                return await write(version)
+                return await write(_version_of(seen))
             except ConflictError:
-                live = await self._cluster.get(key.namespace, ref)
-                self._cache.put(live)
-                version = live["metadata"]["resourceVersion"]
-        self._write(ref.kind, verb)
-        return await write(version)
+                seen = await self._reread(seen, is_same)
+        self._write(seen["kind"], verb)
+        return await write(_version_of(seen))
+
+    async def _reread(self, seen: Manifest, is_same: Unchanged) -> Manifest:
+        """The object as it is now, for the cache too. Raises ConflictError where the plan is out of date."""
+        live = await self._cluster.get(seen["metadata"]["namespace"], ref_of(seen))
+        self._cache.put(live)
+        if not is_same(seen, live):
+            raise ConflictError("Conflict", f"{ref_of(seen)} has changed since it was looked at")
+        return live
 
     def _write(self, kind: str, verb: str) -> None:
         """Called before every write: the lease must be held now."""
         self._leadership.check()
         WRITES.labels(kind, verb).inc()
+
+
+def _same_spec(seen: Manifest, live: Manifest) -> bool:
+    """Nothing but status and metadata can have changed."""
+    one, other = seen["metadata"], live["metadata"]
+    if one.get("uid") != other.get("uid") or one.get("generation") != other.get("generation"):
+        return False
+    # A Service has no generation.
+    return "generation" in one or seen.get("spec") == live.get("spec")
+
+
+def _same_replicas(seen: Manifest, live: Manifest) -> bool:
+    """Nobody has scaled the workload."""
+    one, other = (obj["spec"].get("replicas", 1) for obj in (seen, live))
+    return bool(one == other and seen["metadata"].get("uid") == live["metadata"].get("uid"))
+
+
+def _version_of(obj: Manifest) -> str:
+    return str(obj["metadata"].get("resourceVersion", 0))
 
 
 def _of_version(manifest: Manifest, version: str) -> Manifest:

@@ -9,7 +9,7 @@ from typing import Final
 from ragops.api.autoscaling import AutoscalingSpec, EndpointSpec, MetricSpec, MetricType, ScalingMode
 from ragops.api.rag import RAGDeployment
 from ragops.api.service import ServiceSpec
-from ragops.api.status import RAGStatus, RolloutPhase
+from ragops.api.status import RAGStatus
 from ragops.cluster.cache import Key, WatchCache
 from ragops.health.assess import Evidence, Memory, check_path, is_checked, is_measured
 from ragops.metrics.comparer import EVERY as COMPARED_EVERY
@@ -19,6 +19,7 @@ from ragops.metrics.prober import Checked
 from ragops.metrics.source import ServiceId, Target
 from ragops.orchestration.analysis import Comparison
 from ragops.orchestration.observation import ApplyFailure, Observation, pod_view
+from ragops.orchestration.rollout_canary import both_serve
 from ragops.resources.children import service_ref
 from ragops.resources.pod import port_of
 from ragops.resources.variant import Variant, traffic_of
@@ -121,9 +122,10 @@ def compared(cache: WatchCache, key: Key, rag: RAGDeployment, status: RAGStatus)
     specs = {service.name: service for service in rag.spec.services}
     for known in status.services:
         service, rollout = specs.get(known.name), known.rollout
-        if service is None or rollout is None or rollout.step is None or not 0 < rollout.weight_percent < 100:
+        canary = service.rollout.canary if service else None
+        if service is None or canary is None or rollout is None or rollout.step is None:
             continue
-        if rollout.phase in (RolloutPhase.SHIFTING, RolloutPhase.PAUSED):
+        if both_serve(canary, rollout.phase, rollout.step):
             target = _figures(key, service, list)
             pods = partial(_pods_of_variant, cache, key, service)
             yield Compared(rollout.revision, rollout.step, replace(target, every=COMPARED_EVERY), pods)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
@@ -42,6 +43,8 @@ logger = logging.getLogger(__name__)
 WORKERS = 4
 RESYNC_SECONDS = 600
 PRIME_RETRY_SECONDS = 1
+FRESH_SECONDS = 1
+"""Age up to which a list is as good as a new one, so that the only replica begins without another."""
 GAP_SECONDS = handlers.RECONNECT_SECONDS + 1
 """By then all watches that were broken together have been resumed."""
 STUCK_SECONDS = 120
@@ -69,6 +72,11 @@ class Operator:
         self._cache = WatchCache()
         self._queue = WorkQueue()
         self._primed = False
+        self._listing = asyncio.Lock()
+        self._listed_at = -math.inf
+        self._led_since = -math.inf
+        """By the monotonic clock: when the cache was last filled, and when this replica became the leader."""
+        self._taken_over = asyncio.Event()
         self._gap = asyncio.Event()
         self._elector = (
             Elector(cluster, settings.lease, settings.identity, self._leadership_changed)
@@ -119,7 +127,7 @@ class Operator:
 
     def _jobs(self) -> list[Coroutine[None, None, None]]:
         jobs = [self._work() for _ in range(WORKERS)]
-        jobs += [self._resync(), self._sample(), self._probe(), self._keep_learned()]
+        jobs += [self._resync(), self._take_over(), self._sample(), self._probe(), self._keep_learned()]
         if self._elector is not None:
             jobs.append(self._elector.run())
         return jobs
@@ -134,7 +142,11 @@ class Operator:
         )
 
     async def _prime(self) -> None:
-        keys = await prime(self._cache, self._cluster, self._settings.namespaces)
+        async with self._listing:
+            began = time.monotonic()
+            keys = await prime(self._cache, self._cluster, self._settings.namespaces)
+            # However long the first one takes: another would take as long, and hold up the start.
+            self._listed_at = began if self._primed else time.monotonic()
         self._primed = True
         for key in keys:
             self._queue.add(key)
@@ -162,6 +174,17 @@ class Operator:
             except ClusterError as error:
                 logger.warning("resync failed and will be repeated: %s", error)
                 self._gap.set()
+
+    async def _take_over(self) -> None:
+        """A full list before the first pass of a new leader."""
+        while True:
+            await self._taken_over.wait()
+            try:
+                await self._prime()
+                self._taken_over.clear()
+            except ClusterError as error:
+                logger.warning("what is there cannot be listed yet: %s", error)
+                await asyncio.sleep(PRIME_RETRY_SECONDS)
 
     async def _sample(self) -> None:
         while True:
@@ -208,6 +231,8 @@ class Operator:
             async with asyncio.timeout(LEARNED_SECONDS):
                 await self._checkpoints.remove_gone(self._reconciler.knows)
                 await self._checkpoints.save(list(self._sampler.learned()), older_than)
+        except NotLeaderError:
+            logger.info("what was learned is not stored: another replica leads")
         except (ClusterError, TimeoutError) as error:
             logger.warning("what was learned cannot be stored now: %s", error)
 
@@ -217,7 +242,7 @@ class Operator:
             key = await self._queue.get()
             failed = False
             try:
-                if self._leadership.holds:
+                if self._leadership.holds and self._is_current:
                     failed = not await self._pass(key)
             finally:
                 self._queue.done(key, failed)
@@ -246,6 +271,12 @@ class Operator:
             PASS_SECONDS.observe(time.monotonic() - started)
         return outcome != "failed"
 
+    @property
+    def _is_current(self) -> bool:
+        """The cache has all that another replica wrote while that one led. Until then no key is taken up: all
+        are queued when it has."""
+        return self._listed_at > self._led_since - FRESH_SECONDS
+
     def _leadership_changed(self, leads: bool) -> None:
         LEADER.set(leads)
         self._restored = False
@@ -256,8 +287,12 @@ class Operator:
             self._gap.set()  # a standby may have lost a watch without noticing yet
             if self._decisions is not None:
                 self._decisions.reset(self._leadership.resumed_from)
-            for key in self._cache.rags():
-                self._queue.add(key)
+            self._led_since = time.monotonic()
+            if self._is_current:
+                for key in self._cache.rags():
+                    self._queue.add(key)
+            else:
+                self._taken_over.set()
         else:
             self._reconciler.stand_by()
 

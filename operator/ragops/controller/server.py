@@ -1,10 +1,14 @@
 """The HTTP endpoint of the operator: liveness, readiness, Prometheus metrics, current health of services."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
+"""Where `kubectl port-forward` comes from, inside the pod. Not all of 127.0.0.0/8: some meshes send from
+there what others have asked for."""
 
 
 def application(
@@ -13,7 +17,8 @@ def application(
     healths: Callable[[], Iterable[dict[str, Any]] | None] = lambda: None,
 ) -> web.Application:
     """Routes /livez, /readyz, /metrics and /v1/health. `alive` and `ready` return what is wrong, or None;
-    `healths` the readings of all services, or None on a standby, which has none.
+    `healths` the readings of all services, or None on a standby, which has none. Those are of all tenants:
+    they are told to whom the cluster lets forward a port of this pod, and not to everyone who may scrape.
     """
     app = web.Application()
 
@@ -27,6 +32,9 @@ def application(
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def health(request: web.Request) -> web.Response:
+        if request.remote not in LOOPBACK:
+            hint = "ask through kubectl port-forward: this tells the health of all namespaces"
+            return web.json_response({"error": hint}, status=403)
         return _health(healths(), **request.match_info)
 
     app.add_routes([web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", metrics)])

@@ -50,11 +50,14 @@ class Checks:
     """Some pod has answered at some time: the operator can reach them."""
     blocked: str | None = None
     """Why the last check did not get as far as to the pod."""
+    unheard: bool = False
+    """Nobody has ever answered, although asked for some rounds."""
 
     def after(self, uid: str, result: CheckResult, spec: HealthCheckSpec) -> "Checks":
         """One check of one pod more."""
         pod = self.pods.get(uid, PodChecks()).after(result, spec)
-        return Checks({**self.pods, uid: pod}, self.answered or result.answered)
+        answered = self.answered or result.answered
+        return Checks({**self.pods, uid: pod}, answered, unheard=self.unheard and not answered)
 
     def only(self, uids: Collection[str]) -> "Checks":
         """Without pods that are gone."""
@@ -71,10 +74,11 @@ def judge(path: str, ready: Sequence[str], checks: Checks, before: Finding) -> F
     """What the checks of the `ready` pods (uids) say after they said `before`.
 
     Checks that nobody has ever answered say nothing: most likely the operator cannot reach the pods at all.
-    What they said before is believed until each pod has been checked often enough to say something better.
+    What they said before is believed until each pod has been checked often enough to say something better, or
+    until they are unheard: an operator that reaches nobody must not hold on to what another has found.
     """
-    if not checks.answered and not before.bad:
-        return GOOD
+    if not checks.answered:
+        return GOOD if checks.unheard else before
     failing = [uid for uid in ready if checks.verdict(uid) is Verdict.FAILING]
     undecided = not ready or any(checks.verdict(uid) is Verdict.UNKNOWN for uid in ready)
     found = _finding(path, len(ready), [checks.pods[uid].why or "" for uid in failing])

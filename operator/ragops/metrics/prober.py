@@ -2,8 +2,8 @@
 
 Checks of a service are spread over its period, each pod always at its own moment of it. One that hangs costs
 its own slot and no other service's. Services whose pods have never answered are asked less and less often:
-most likely the operator cannot reach them, which says nothing about them. Nor does it when the pods of all
-services stop answering at once.
+most likely the operator cannot reach them, which says nothing about them. Nor does it when all services that
+are asked stop answering at once.
 """
 
 import asyncio
@@ -14,16 +14,18 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
+from weakref import WeakValueDictionary
 
 from ragops.api.autoscaling import MetricType
 from ragops.api.service import HealthCheckSpec
 from ragops.cluster.cache import Key
 from ragops.health.assess import Evidence
-from ragops.health.checks import CheckResult
+from ragops.health.checks import CheckResult, PodChecks
 from ragops.health.figures import Requests, with_sample
+from ragops.metrics.outage import Silence
 from ragops.metrics.pod import Pod
 from ragops.metrics.scrape import NoWayError, Scraper
-from ragops.metrics.source import Measured, MissingReason, ServiceId, Source, SourceError, Target
+from ragops.metrics.source import Measured, ServiceId, Source, SourceError, Target
 from ragops.telemetry.health import CHECK_RESULTS, CHECKS
 from ragops.telemetry.metrics import UNEXPECTED
 
@@ -32,11 +34,14 @@ logger = logging.getLogger(__name__)
 TICK_SECONDS: Final = 0.5
 CHECKS_AT_ONCE: Final = 256
 """Of all services."""
+RAG_CHECKS_AT_ONCE: Final = 32
+"""Of one RAGDeployment, so that the hanging pods of one leave room for the others."""
 SERVICE_CHECKS_AT_ONCE: Final = 16
 LONGEST_PAUSE: Final = timedelta(minutes=5)
 """Between two rounds of a service whose pods have never answered."""
 PATIENT_ROUNDS: Final = 6
-"""Rounds without any answer until the pauses grow."""
+"""Rounds without any answer until the pauses grow, and what was found before a restart is forgotten."""
+CUT_OFF: Final = "no pod of any service answers the operator"
 
 
 @dataclass(frozen=True)
@@ -66,11 +71,11 @@ class _Service:
 
     check_due: datetime
     figures_due: datetime
+    rag_slots: asyncio.Semaphore
+    """Those of its RAGDeployment."""
     evidence: Evidence = field(default_factory=Evidence)
     rounds: int = 0
     """Rounds of checks that nobody has answered."""
-    period: timedelta = timedelta()
-    """Between two checks of a pod."""
     asked: frozenset[str] = frozenset()
     """The pods of the last round, by uid."""
     under_way: set[str] = field(default_factory=set)
@@ -94,9 +99,10 @@ class Prober:
         self._wake = wake
         self._clock = clock
         self._services: dict[ServiceId, _Service] = {}
-        self._answered_at = clock()
-        """When any pod of any service last answered."""
+        self._silence = Silence()
         self._slots = asyncio.Semaphore(CHECKS_AT_ONCE)
+        self._rag_slots: WeakValueDictionary[Key, asyncio.Semaphore] = WeakValueDictionary()
+        """For as long as one of its services is looked after."""
 
     def evidence(self, service: ServiceId) -> Evidence:
         """What has been measured of a service; nothing yet, or no more, where it is not looked after."""
@@ -115,8 +121,9 @@ class Prober:
         for gone in self._services.keys() - wanted.keys():
             self._drop(gone)
         for target in wanted.values():
-            known = self._services.setdefault(target.service, _Service(now, now))
+            known = self._services.get(target.service) or self._add(target.service, now)
             if not target.checked:
+                self._silence.keep(target.service, ())
                 known.evidence = replace(known.evidence, checks=Evidence().checks)
             elif _is_due(known.check_due, now):
                 self._start_round(known, target, now)
@@ -125,6 +132,10 @@ class Prober:
             elif _is_due(known.figures_due, now):
                 known.figures_due = now + target.figures.every
                 self._start(known, self._measure(known, target, target.figures))
+
+    def _add(self, service: ServiceId, now: datetime) -> _Service:
+        slots = self._rag_slots.setdefault(service.key, asyncio.Semaphore(RAG_CHECKS_AT_ONCE))
+        return self._services.setdefault(service, _Service(now, now, slots))
 
     async def close(self) -> None:
         """Ends what is under way."""
@@ -137,9 +148,13 @@ class Prober:
         pods = [pod for pod in target.pods() if pod.address is not None]
         uids = frozenset(pod.uid for pod in pods)
         known.evidence = replace(known.evidence, checks=known.evidence.checks.only(uids))
+        self._silence.keep(target.service, uids)
         if known.evidence.checks.answered or not uids <= known.asked:
             known.rounds = 0
-        known.asked, known.period = uids, target.period
+        known.asked = uids
+        if known.rounds == PATIENT_ROUNDS:
+            known.evidence = replace(known.evidence, checks=replace(known.evidence.checks, unheard=True))
+            self._wake(target.service.key)
         known.check_due = now + _pause(target.period, known.rounds)
         known.rounds += bool(pods)
         for pod in pods:
@@ -150,36 +165,57 @@ class Prober:
     async def _check(self, known: _Service, target: Checked, pod: Pod) -> None:
         try:
             await asyncio.sleep(_phase(pod.uid) * target.period.total_seconds())
-            async with known.slots, self._slots:
+            # What all share comes last: nobody holds a part of it who still waits for what is its own.
+            async with known.slots, known.rag_slots, self._slots:
                 result = await self._ask(target, pod)
-            if result.answered:
-                self._answered_at = result.at
-            elif self._is_cut_off(result.at):
-                raise NoWayError(MissingReason.UNREACHABLE, "no pod of any service answers the operator")
         except NoWayError as error:
-            CHECKS.labels(*target.service.labels, "none").inc()
-            known.evidence = replace(
-                known.evidence, checks=replace(known.evidence.checks, blocked=str(error))
-            )
-            return
+            _say_nothing(known, target.service, str(error))
+        else:
+            self._take_in(known, target, pod, result)
         finally:
             known.under_way.discard(pod.uid)
+
+    def _take_in(self, known: _Service, target: Checked, pod: Pod, result: CheckResult) -> None:
+        """What the check of a pod says. While the operator is cut off, only a pod's first unanswered check
+        counts: two services that are down look like that too until a third one answers."""
+        if result.answered:
+            self._silence_ends()
+        elif self._silence.cut_off and self._silence.has(target.service, pod.uid):
+            _say_nothing(known, target.service, CUT_OFF)
+            return
         CHECKS.labels(*target.service.labels, _result(result)).inc()
         before = known.evidence.checks
         checks = before.after(pod.uid, result, target.spec)
         known.evidence = replace(known.evidence, checks=checks)
-        if (verdict := checks.verdict(pod.uid)) is not before.verdict(pod.uid):
+        verdict, changed = checks.verdict(pod.uid), checks.verdict(pod.uid) is not before.verdict(pod.uid)
+        if changed:
             logger.info(
                 "%s: the checks of pod %s: %s, %s", target.service, pod.name, verdict, result.why or "ok"
             )
-        elif checks.answered == before.answered:
-            return
-        self._wake(target.service.key)
+        if changed or checks.answered != before.answered:
+            self._wake(target.service.key)
+        if checks.answered and not result.answered:
+            self._falls_silent(target.service, pod.uid, checks.pods[pod.uid])
 
-    def _is_cut_off(self, now: datetime) -> bool:
-        """The pods of several services have answered, and for two periods none of them has."""
-        periods = [known.period for known in self._services.values() if known.evidence.checks.answered]
-        return len(periods) > 1 and now - self._answered_at > 2 * max(periods)
+    def _silence_ends(self) -> None:
+        for name in self._silence.first:
+            known = self._services[name]
+            if known.evidence.checks.blocked == CUT_OFF:
+                known.evidence = replace(known.evidence, checks=replace(known.evidence.checks, blocked=None))
+        self._silence.ends()
+
+    def _falls_silent(self, service: ServiceId, uid: str, checks: PodChecks) -> None:
+        """Once that shows that the operator is cut off, all but the first lost check of each pod is void."""
+        before = self._silence.cut_off
+        self._silence.add(service, uid, checks)
+        if before or not self._silence.cut_off:
+            return
+        for name, first in self._silence.first.items():
+            known = self._services[name]
+            found = known.evidence.checks
+            found = replace(found, pods={**found.pods, **first}, blocked=CUT_OFF)
+            known.evidence = replace(known.evidence, checks=found)
+            self._wake(name.key)
 
     async def _ask(self, target: Checked, pod: Pod) -> CheckResult:
         """One check. Raises NoWayError where it says nothing about the pod."""
@@ -214,6 +250,7 @@ class Prober:
         task.add_done_callback(partial(_ended, known))
 
     def _drop(self, service: ServiceId) -> None:
+        self._silence.keep(service, ())
         for task in self._services.pop(service).tasks:
             task.cancel()
         for result in CHECK_RESULTS:
@@ -258,6 +295,12 @@ def _why(status: int) -> str | None:
 
 def _result(result: CheckResult) -> str:
     return "good" if result.good else "failed" if result.answered else "unanswered"
+
+
+def _say_nothing(known: _Service, service: ServiceId, why: str) -> None:
+    """A check that says nothing about its pod."""
+    CHECKS.labels(*service.labels, "none").inc()
+    known.evidence = replace(known.evidence, checks=replace(known.evidence.checks, blocked=why))
 
 
 def _ended(known: _Service, task: asyncio.Task[None]) -> None:

@@ -18,6 +18,8 @@ from ragops.metrics.source import MissingReason, SourceError
 
 CONNECTIONS: Final = 512
 """Scrapes at a time, of all services: a bound for sockets, far above what answering pods ever need."""
+UNBOUNDED: Final = 0
+"""For checks, which the prober bounds: one that waited for a connection would be a check without answer."""
 MAX_PIECES: Final = 4096
 """Chunks of one answer. Servers send some KiB in each."""
 ACCEPT: Final = "text/plain;version=0.0.4,application/openmetrics-text;version=1.0.0;q=0.5"
@@ -46,7 +48,8 @@ class Scraper(Protocol):
 
     async def check(self, pod: Pod, port: int, path: str) -> int:
         """The HTTP status of the pod's answer, of which no more than CHECK_BYTES are read. Raises SourceError
-        where the pod gives none, NoWayError where it was not asked. The caller limits the time."""
+        where the pod gives none, NoWayError where it was not asked. Waits for no scrape and no other check.
+        The caller limits the time, and how many there are at once."""
 
     async def close(self) -> None:
         """Closes all connections."""
@@ -56,7 +59,8 @@ class DirectScraper:
     """Straight to the pod's address."""
 
     def __init__(self) -> None:
-        self._session = _session()
+        self._session = _session(CONNECTIONS)
+        self._checks = _session(UNBOUNDED)
 
     async def get(self, pod: Pod, port: int, path: str) -> bytes:
         """See Scraper."""
@@ -64,13 +68,14 @@ class DirectScraper:
 
     async def check(self, pod: Pod, port: int, path: str) -> int:
         """See Scraper."""
-        async with _answer(self._session, _direct(pod, port, path), {}) as response:
+        async with _answer(self._checks, _direct(pod, port, path), {}) as response:
             await read_at_most(response, CHECK_BYTES)
             return response.status
 
     async def close(self) -> None:
         """See Scraper."""
         await self._session.close()
+        await self._checks.close()
 
 
 class ProxyScraper:
@@ -78,7 +83,8 @@ class ProxyScraper:
 
     def __init__(self, server: ApiServer) -> None:
         self._server = server
-        self._session = _session(server)
+        self._session = _session(CONNECTIONS, server)
+        self._checks = _session(UNBOUNDED, server)
 
     async def get(self, pod: Pod, port: int, path: str) -> bytes:
         """See Scraper."""
@@ -95,7 +101,7 @@ class ProxyScraper:
         """See Scraper."""
         url, server = self._url(pod, port, path), self._server
         try:
-            async with _answer(self._session, url, await server.headers(), server.name) as response:
+            async with _answer(self._checks, url, await server.headers(), server.name) as response:
                 status, body = response.status, await read_at_most(response, CHECK_BYTES)
         except SourceError as error:
             if error.missing.reason is MissingReason.UNREACHABLE:
@@ -108,6 +114,7 @@ class ProxyScraper:
     async def close(self) -> None:
         """See Scraper."""
         await self._session.close()
+        await self._checks.close()
 
     def _url(self, pod: Pod, port: int, path: str) -> URL:
         if {".", ".."} & set(path.split("/")):
@@ -119,11 +126,11 @@ class ProxyScraper:
         return URL(f"{self._server.url}{proxy}")
 
 
-def _session(server: ApiServer | None = None) -> aiohttp.ClientSession:
+def _session(limit: int, server: ApiServer | None = None) -> aiohttp.ClientSession:
     """One connection a scrape: an idle one would be closed by the pod just when it is used again."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
-            limit=CONNECTIONS, force_close=server is None, ssl=server.ssl if server else True
+            limit=limit, force_close=server is None, ssl=server.ssl if server else True
         ),
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),

@@ -17,8 +17,8 @@ class Apply:
 
     service: str
     manifest: Manifest
-    exists: bool
-    """It was observed. If not, an object of that name that is not ours must not be taken over."""
+    seen: Manifest | None = None
+    """As it was observed. If it was not, an object of that name that is not ours must not be taken over."""
     hand_over_replicas: int | None = None
     """Dropping spec.replicas from the manifests would reset it to 1: give this number to the scaler first."""
 
@@ -26,6 +26,11 @@ class Apply:
     def ref(self) -> ChildRef:
         """The child."""
         return ref_of(self.manifest)
+
+    @property
+    def exists(self) -> bool:
+        """It was observed."""
+        return self.seen is not None
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class Scale:
     service: str
     ref: ChildRef
     decision: Decision
+    seen: Manifest
+    """The workload as the decision found it."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from ragops.orchestration.observation import Workload
 from ragops.orchestration.startup import Progress
 from ragops.resources.child import ChildRef
 from ragops.resources.variant import Traffic, Variant
-from ragops.scaling.decision import ScalingState
+from ragops.scaling.decision import Replicas, ScalingState
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,14 @@ class Known:
         """Ready pods that get requests."""
         serving = serving_workload(self.workload, self.candidate, self.traffic)
         return serving.ready if serving else 0
+
+    @property
+    def replicas(self) -> Replicas:
+        """As the scaler counts them. While both versions get requests, only those of the own workload are its
+        own, or on their way to be."""
+        if self.traffic is Traffic.BOTH and self.workload is not None and self.candidate is not None:
+            return Replicas(self.wanted, self.workload.ready, beside=self.candidate.ready)
+        return Replicas(self.wanted, self.ready)
 
     @property
     def was_ready(self) -> bool:

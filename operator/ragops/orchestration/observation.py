@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from ragops.api.names import FIELD_MANAGER, REVISION_ANNOTATION, SERVICE_LABEL
+from ragops.api.names import FIELD_MANAGER, REVISION_ANNOTATION, SERVICE_LABEL, VARIANT_LABEL
 from ragops.health.assess import Evidence, Memory
 from ragops.orchestration.analysis import Comparison
 from ragops.orchestration.owners import ForeignScaler
@@ -61,6 +61,17 @@ class Workload:
     """What the API server answers to a Deployment's attempts to make pods; a StatefulSet does not tell."""
     revision: str = ""
     """The version of the service that its pods are to be of; empty where nothing tells."""
+    selector: Manifest | None = None
+    """How it finds its pods, which can never be changed."""
+    labelled: bool = True
+    """The pods that it makes now say of which variant they are: those of operators before did not."""
+    makes_way: bool = False
+    """An update takes pods away before there are new ones."""
+
+    @property
+    def uniform(self) -> bool:
+        """All pods that there are have been made from the current template."""
+        return self.settled and self.updated == self.total
 
     @property
     def complete(self) -> bool:
@@ -159,7 +170,8 @@ def workload_view(obj: Mapping[str, Any]) -> Workload:
     spec, status, metadata = obj.get("spec") or {}, obj.get("status") or {}, obj["metadata"]
     managed = metadata.get("managedFields") or ()
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
-    failing = conditions.get("ReplicaFailure") or {}
+    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
+    failing, strategy = conditions.get("ReplicaFailure") or {}, spec.get("strategy") or {}
     return Workload(
         wanted=spec.get("replicas", 1),
         total=status.get("replicas", 0),
@@ -171,6 +183,9 @@ def workload_view(obj: Mapping[str, Any]) -> Workload:
         scaler_owns_replicas=any(_owns_replicas(entry, SCALER_MANAGER) for entry in managed),
         refused=failing.get("message", "") if failing.get("status") == "True" else None,
         revision=(metadata.get("annotations") or {}).get(REVISION_ANNOTATION, ""),
+        selector=spec.get("selector"),
+        labelled=VARIANT_LABEL in labels,
+        makes_way=(strategy.get("rollingUpdate") or {}).get("maxUnavailable", 0) != 0,
     )
 
 

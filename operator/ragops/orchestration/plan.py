@@ -27,7 +27,7 @@ from ragops.resources.difference import differs
 from ragops.resources.pod import Images
 from ragops.resources.variant import Traffic, Variant, traffic_of
 from ragops.scaling.decide import decide
-from ragops.scaling.decision import Decision, Replicas
+from ragops.scaling.decision import Decision
 from ragops.scaling.record import Record, Subject
 from ragops.scaling.window import Window
 
@@ -43,6 +43,7 @@ def plan(rag: RAGDeployment, seen: Observation, images: Images, now: datetime) -
         for s in services
         if s.progress.started
         for child in build_children(rag, s.spec, images, rollouts[s.spec.name].variants)
+        if ref_of(child) != s.ref or not rollouts[s.spec.name].keeps_own
     ]
     applies = () if rag.spec.paused else tuple(_applies(wanted, seen))
     changed = {apply.ref for apply in applies if apply.exists}
@@ -62,7 +63,7 @@ def plan(rag: RAGDeployment, seen: Observation, images: Images, now: datetime) -
         credentials=tuple(_credentials(rag, services, seen)),
         applies=applies,
         deletes=tuple(_deletes((*(ref_of(child) for _, child in wanted), *_kept(rag, rollouts)), seen)),
-        scales=tuple(_scales(services, decisions)),
+        scales=tuple(_scales(services, decisions, seen)),
         records=records,
     )
 
@@ -151,7 +152,7 @@ def _records(
         owner = owner_of(service.ref, seen.scalers)
         if owner is None and not service.was_ready and service.wanted >= policy.min_replicas:
             continue  # the start has its own timeout; there is nothing to measure yet
-        replicas = Replicas(service.wanted, service.ready)
+        replicas = service.replicas
         window = seen.windows.get(service.spec.name, Window())
         state = service.scaling_state(now)
         yield Record(
@@ -167,11 +168,13 @@ def _records(
         )
 
 
-def _scales(services: Iterable[Known], decisions: Mapping[str, Decision]) -> Iterator[Scale]:
+def _scales(
+    services: Iterable[Known], decisions: Mapping[str, Decision], seen: Observation
+) -> Iterator[Scale]:
     for service in services:
         decision = decisions.get(service.spec.name)
         if decision is not None and decision.action is not ScalingAction.HOLD:
-            yield Scale(service.spec.name, service.ref, decision)
+            yield Scale(service.spec.name, service.ref, decision, seen.children[service.ref])
 
 
 def _credentials(
@@ -190,11 +193,9 @@ def _applies(wanted: Iterable[tuple[Known, Manifest]], seen: Observation) -> Ite
     for service, manifest in wanted:
         live = seen.children.get(ref_of(manifest))
         if live is None:
-            yield Apply(service.spec.name, manifest, exists=False)
+            yield Apply(service.spec.name, manifest)
         elif _hash(live) != _hash(manifest) or differs(manifest, live):
-            yield Apply(
-                service.spec.name, manifest, exists=True, hand_over_replicas=_hand_over(service, manifest)
-            )
+            yield Apply(service.spec.name, manifest, live, _hand_over(service, manifest))
 
 
 def _hand_over(service: Known, manifest: Manifest) -> int | None:
@@ -210,8 +211,10 @@ def _hash(obj: Mapping[str, object]) -> object:
 
 
 def _kept(rag: RAGDeployment, rollouts: Mapping[str, Outcome]) -> Iterator[ChildRef]:
-    """Second workloads that are not wanted any more, and may still get requests."""
+    """Workloads that are to stay as they are for now."""
     for spec in rag.spec.services:
+        if rollouts[spec.name].keeps_own:
+            yield workload_ref(rag.metadata.name, spec)
         if rollouts[spec.name].keeps_candidate:
             yield candidate_ref(rag.metadata.name, spec)
 

@@ -19,7 +19,7 @@ from ragops.orchestration.rollout import Outcome
 from ragops.orchestration.times import next_second
 from ragops.resources.child import ChildRef
 from ragops.scaling.choice import remember
-from ragops.scaling.decision import Decision, Replicas
+from ragops.scaling.decision import Decision
 
 
 def report(
@@ -126,9 +126,8 @@ def _scaling_status(service: Known, decision: Decision | None, now: datetime) ->
         return _unwatched(before) if service.scaled else None
     policy = service.spec.autoscaling
     assert policy is not None, "there is no decision without"
-    replicas = Replicas(service.wanted, service.ready)
     stamp = next_second(now)
-    state = remember(decision, replicas, service.scaling_state(stamp), policy, stamp)
+    state = remember(decision, service.replicas, service.scaling_state(stamp), policy, stamp)
     status = ScalingStatus(
         desired=decision.desired,
         action=decision.action,

@@ -14,6 +14,7 @@ from typing import Final
 from ragops.api.base import ServiceType
 from ragops.api.names import ROLLOUT_COMMAND_PREFIX
 from ragops.api.rag import RAGDeployment
+from ragops.api.service import ServiceSpec
 from ragops.api.status import HealthState, RolloutPhase, RolloutStatus, ServiceStatus, VersionStatus
 from ragops.api.traffic import CanarySpec, RolloutStrategy
 from ragops.health.assess import Evidence
@@ -23,7 +24,7 @@ from ragops.orchestration.graph import upstreams
 from ragops.orchestration.known import Known
 from ragops.orchestration.observation import Observation
 from ragops.orchestration.rollout_case import Case, Command, Move
-from ragops.orchestration.versions import at_rest, at_version, reread, version_of
+from ragops.orchestration.versions import at_rest, at_version, kept, reread, version_of
 from ragops.resources.children import Build, Candidate, Variants
 from ragops.resources.pod import Images
 from ragops.resources.variant import Traffic, Variant
@@ -42,6 +43,8 @@ class Outcome:
     previous: VersionStatus | None = None
     keeps_candidate: bool = False
     """The second workload stays as it is: the Service still selects it."""
+    keeps_own: bool = False
+    """The own workload stays as it is: its version is not known, and it is not its turn to be updated."""
     wake_at: datetime | None = None
 
 
@@ -99,32 +102,79 @@ def _outcome(this: _Versions) -> Outcome:
     stored = before.stable if before else None
     stable = reread(service.spec, stored, images) if stored else None
     previous = before.previous if before else None
-    resting = Outcome(Variants(Build(service.spec, target.revision)), stable=stable, previous=previous)
+    selector = service.workload.selector if service.workload else None
+    resting = Outcome(
+        Variants(Build(service.spec, target.revision, selector)), stable=stable, previous=previous
+    )
     if not service.was_ready:
-        return resting
+        return _guarded(service, resting)
     if stable is None:
-        # The first version, or one that status has lost: what is there becomes it.
-        own = service.workload
-        arrived = own is not None and own.revision == target.revision and own.complete
-        return _guarded(service, replace(resting, stable=target if arrived else None))
+        return _guarded(service, _unrecorded(this, target, resting))
     if stable.revision == target.revision:
         return _guarded(service, resting)
     old = at_version(service.spec, stable)
     assert old is not None, "it was read just now"
     move = _move(this, target)
     if move.status is None:
-        return _guarded(service, replace(resting, stable=target, previous=stable))
+        return _guarded(service, replace(resting, stable=target, previous=kept(stable)))
     new = Build(service.spec, target.revision)
+    own = new if move.own_is_new else Build(old, stable.revision)
     variants = Variants(
-        own=new if move.own_is_new else Build(old, stable.revision),
+        own=replace(own, selector=selector, idle=move.own_is_idle),
         candidate=None if move.candidate is None else Candidate(new, move.candidate),
         traffic=move.traffic,
     )
-    wanted = Outcome(variants, move.status, stable, previous, wake_at=move.wake_at)
+    wanted = Outcome(variants, _with_target(move.status, target), stable, previous, wake_at=move.wake_at)
     return _guarded(service, wanted)
 
 
+def _with_target(status: RolloutStatus, target: VersionStatus) -> RolloutStatus:
+    return status.model_copy(update={"revision": target.revision, "target": kept(target)})
+
+
+def _unrecorded(this: _Versions, target: VersionStatus, resting: Outcome) -> Outcome:
+    """No version is recorded: it is the first one, status has lost it, or the operator before knew of none.
+    What is there becomes it once it is what the spec asks for, in its turn and by a rolling update: no other
+    version is known that could serve meanwhile.
+    """
+    own = this.service.workload
+    if own is None:
+        return resting
+    case = _case(this, target)
+    if own.revision == target.revision:
+        if own.uniform and (own.ready or not own.wanted):
+            return replace(resting, stable=target)
+    elif case.phase is RolloutPhase.ABORTED:
+        return replace(resting, status=case.before, keeps_own=True)
+    elif this.behind:
+        return replace(resting, status=_waiting(case, this.behind).status, keeps_own=True)
+    move = rollout_rolling.advance(replace(case, command=None))
+    return replace(
+        resting, status=move.status, stable=target if move.status is None else None, wake_at=move.wake_at
+    )
+
+
 def _guarded(service: Known, wanted: Outcome) -> Outcome:
+    """What no strategy has to think of: nobody loses requests, and nobody gets any too early."""
+    return _reachable(service, _undisturbed(service, wanted))
+
+
+def _reachable(service: Known, wanted: Outcome) -> Outcome:
+    """Pods of operators before do not say of which variant they are: until all of the own ones do, the
+    Service selects every pod, and there is no second workload that would get requests by that.
+    """
+    own, variants, alone = service.workload, wanted.variants, service.candidate is None
+    if own is None or service.spec.type is ServiceType.VECTOR_STORE or variants.traffic is not Traffic.STABLE:
+        return wanted
+    open_to_all = service.traffic is Traffic.BOTH
+    unlabelled = not own.labelled and (alone or open_to_all)
+    if not unlabelled and (not alone or not open_to_all or own.uniform):
+        return wanted
+    candidate = None if alone else variants.candidate
+    return replace(wanted, variants=replace(variants, traffic=Traffic.BOTH, candidate=candidate))
+
+
+def _undisturbed(service: Known, wanted: Outcome) -> Outcome:
     """The second workload is left alone as long as it may get requests."""
     live, variants = service.candidate, wanted.variants
     if live is None or service.traffic is Traffic.STABLE:
@@ -160,7 +210,7 @@ def _move(this: _Versions, target: VersionStatus) -> Move:
 def _case(this: _Versions, target: VersionStatus) -> Case:
     service = this.service
     stored = service.previous.rollout if service.previous else None
-    before = stored if stored and stored.revision == target.revision else None
+    before = stored if stored and _is_of(service.spec, stored, target, this.images) else None
     told = this.rag.metadata.annotations.get(f"{ROLLOUT_COMMAND_PREFIX}{service.spec.name}")
     old_command = before.old_command if before else told
     candidate = service.candidate
@@ -175,11 +225,18 @@ def _case(this: _Versions, target: VersionStatus) -> Case:
         own_trouble=service.own_trouble,
         candidate_trouble=service.candidate_trouble,
         unhealthy_since=_unhealthy_since(service.previous),
-        failing_checks=_failing_checks(service, this.seen),
+        checks=_checks(service, this.seen),
         comparison=this.seen.comparisons.get(service.spec.name),
         command=None if told == old_command else command_of(told, target.revision),
         old_command=old_command,
     )
+
+
+def _is_of(spec: ServiceSpec, rollout: RolloutStatus, target: VersionStatus, images: Images) -> bool:
+    """The rollout is of this version, to which another operator may have given another revision."""
+    if rollout.revision == target.revision or rollout.target is None:
+        return rollout.revision == target.revision
+    return reread(spec, rollout.target, images) == target
 
 
 def _unhealthy_since(before: ServiceStatus | None) -> datetime | None:
@@ -189,12 +246,14 @@ def _unhealthy_since(before: ServiceStatus | None) -> datetime | None:
     return before.health.last_transition
 
 
-def _failing_checks(service: Known, seen: Observation) -> int:
-    """Ready pods of the candidate that fail the operator's own check."""
+def _checks(service: Known, seen: Observation) -> tuple[Verdict, ...]:
+    """What the operator's own check says of the ready pods of the candidate; nothing where nobody answers."""
     name = service.spec.name
     checks = seen.evidence.get(name, Evidence()).checks
+    if not checks.answered:
+        return ()
     pods = (pod for pod in seen.pods_of(name) if pod.ready and pod.variant is Variant.CANDIDATE)
-    return sum(checks.verdict(pod.uid) is Verdict.FAILING for pod in pods)
+    return tuple(checks.verdict(pod.uid) for pod in pods)
 
 
 def command_of(told: str | None, revision: str) -> Command | None:

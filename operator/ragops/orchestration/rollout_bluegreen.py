@@ -6,10 +6,19 @@ write. Only then the service's own workload takes the new version.
 
 from datetime import timedelta
 
-from ragops.api.status import RolloutPhase
+from ragops.api.status import RolloutPhase, RolloutStatus
 from ragops.api.traffic import BlueGreenSpec, Promotion
 from ragops.orchestration.diagnosis import Diagnosis
-from ragops.orchestration.rollout_case import Case, Command, Move, aborted, promoting, starting, stopped
+from ragops.orchestration.rollout_case import (
+    Case,
+    Command,
+    Move,
+    aborted,
+    promoting,
+    starting,
+    stopped,
+    troubled,
+)
 from ragops.resources.variant import Traffic
 
 
@@ -21,47 +30,62 @@ def advance(case: Case) -> Move:
     size = case.size(100)
     if case.phase is RolloutPhase.PROMOTING:
         return promoting(case, size)
-    if case.candidate is None:
-        return starting(case, size, Traffic.STABLE)
-    if case.phase is RolloutPhase.SWITCHED:
-        return _switched(case, settings, size)
-    if case.phase in (RolloutPhase.CHECKING, RolloutPhase.PAUSED) and (broken := case.is_broken):
+    checking = case.phase in (RolloutPhase.CHECKING, RolloutPhase.PAUSED)
+    switched = case.phase is RolloutPhase.SWITCHED
+    if (checking or switched) and (broken := case.is_broken):
         return aborted(case, broken)
-    if not case.is_up(size):
+    if case.candidate is None or case.is_gone:
+        return starting(case, size, Traffic.STABLE)
+    if switched:
+        return _switched(case, settings, size)
+    # More pods that are wanted meanwhile do not begin the check anew: it would never end where load grows.
+    if case.has_lost(size) if checking else not case.is_up(size):
         return starting(case, size, Traffic.STABLE)
     return _checking(case, settings, size)
 
 
 def _checking(case: Case, settings: BlueGreenSpec, size: int) -> Move:
-    """All of the candidate is ready. Losing a pod begins the start, and then the check, anew."""
+    """All of the candidate was ready. Losing a pod begins the start, and then the check, anew."""
     if case.failing_checks:
         return aborted(case, Diagnosis("CandidateUnhealthy", "the check of its pods fails"))
     seconds = settings.check_seconds
     checking = case.at(RolloutPhase.CHECKING, f"the new version must stay healthy for {seconds} s")
     due = (checking.since or case.now) + timedelta(seconds=seconds)
     passed = case.phase is RolloutPhase.PAUSED or case.now >= due
-    automatic = case.spec.rollout.promotion is Promotion.AUTOMATIC
-    if case.command is Command.PROMOTE or (passed and automatic):
-        return _switch(case, settings, size)
+    told = case.command is Command.PROMOTE
+    wanted = told or (passed and case.spec.rollout.promotion is Promotion.AUTOMATIC)
+    if wanted and case.is_up(size) and (told or case.is_proven):
+        return _switch(case, settings, Traffic.CANDIDATE, size)
     if not passed:
-        return Move(checking, candidate=size, wake_at=due)
+        return Move(troubled(case, size, checking), candidate=size, wake_at=due)
+    if wanted:
+        return Move(_held(case, size), candidate=size)
     message = "the new version is healthy and waits for kubectl rag rollout promote"
-    return Move(case.at(RolloutPhase.PAUSED, message, "WaitingForPromotion"), candidate=size)
+    paused = case.at(RolloutPhase.PAUSED, message, "WaitingForPromotion")
+    return Move(troubled(case, size, paused), candidate=size)
 
 
-def _switch(case: Case, settings: BlueGreenSpec, size: int) -> Move:
+def _held(case: Case, size: int) -> RolloutStatus:
+    """The check is over, and the new version cannot have the requests yet."""
+    phase = RolloutPhase.PAUSED if case.phase is RolloutPhase.PAUSED else RolloutPhase.CHECKING
+    if case.is_up(size):
+        return case.at(phase, "the operator's own check must find each of its pods good first")
+    message = f"{case.ready} of {size} pods of the new version are ready"
+    return troubled(case, size, case.at(phase, message))
+
+
+def _switch(case: Case, settings: BlueGreenSpec, traffic: Traffic, size: int) -> Move:
     seconds = settings.scale_down_delay_seconds
     status = case.at(
         RolloutPhase.SWITCHED, f"the new version serves; the old one is kept for {seconds} s as a way back"
     )
     until = (status.since or case.now) + timedelta(seconds=seconds)
-    return Move(status, candidate=size, traffic=Traffic.CANDIDATE, wake_at=until)
+    return Move(status, candidate=size, traffic=traffic, wake_at=until)
 
 
 def _switched(case: Case, settings: BlueGreenSpec, size: int) -> Move:
-    if broken := case.is_broken:
-        return aborted(case, broken)
-    move = _switch(case, settings, size)
+    traffic = case.all_requests(size)
+    move = _switch(case, settings, traffic, size)
     over = move.wake_at is not None and case.now >= move.wake_at
-    # The switch itself may have been refused: the time counts for nothing then.
-    return promoting(case, size) if over and case.traffic is Traffic.CANDIDATE else move
+    # The switch itself may have been refused: the time counts for nothing then, nor while pods are missing.
+    return promoting(case, size) if over and traffic is case.traffic is Traffic.CANDIDATE else move

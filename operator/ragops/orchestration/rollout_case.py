@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from math import ceil
+from typing import Final
 
 from ragops.api.service import ServiceSpec
 from ragops.api.status import RolloutPhase, RolloutStatus, VersionStatus
+from ragops.health.hysteresis import Verdict
 from ragops.orchestration.analysis import Comparison
 from ragops.orchestration.diagnosis import Diagnosis, StartReason
 from ragops.orchestration.observation import Workload
 from ragops.orchestration.times import next_second
-from ragops.resources.variant import Traffic
+from ragops.resources.variant import Traffic, Variant
 
 
 class Command(StrEnum):
@@ -39,8 +41,9 @@ class Case:
     candidate_trouble: Diagnosis | None = None
     unhealthy_since: datetime | None = None
     """Since when the variant that serves is unhealthy by itself."""
-    failing_checks: int = 0
-    """Ready pods of the candidate that fail the operator's own check."""
+    checks: tuple[Verdict, ...] = ()
+    """What the operator's own check says of each ready pod of the candidate. Nothing where no pod of the
+    service has ever answered: most likely the operator cannot reach them."""
     comparison: Comparison | None = None
     command: Command | None = None
     old_command: str | None = None
@@ -62,11 +65,18 @@ class Case:
         return self.own is not None and self.own.revision == self.target.revision and self.own.complete
 
     def size(self, weight_percent: int) -> int:
-        """Pods of a candidate that is to have this share, at least one; none where none are wanted at all."""
+        """Pods of a candidate that is to have this share, at least one; none where none are wanted at all.
+
+        One that is to have all requests, and gets some, does not shrink: the own workload is idle then, and
+        what an autoscaler makes of that, or its being made anew, says nothing about the load.
+        """
+        least = 0
+        if weight_percent == 100 and self.candidate and self.traffic.reaches(Variant.CANDIDATE):
+            least = self.candidate.wanted
         wanted = self.own or self.candidate  # a workload that was deleted says nothing until it is back
         if wanted is None or wanted.wanted == 0:
-            return 1 if wanted is None else 0
-        return max(1, ceil(wanted.wanted * weight_percent / 100))
+            return 1 if wanted is None else least
+        return max(1, least, ceil(wanted.wanted * weight_percent / 100))
 
     def is_up(self, size: int) -> bool:
         """The candidate has this many pods, all ready."""
@@ -74,16 +84,51 @@ class Case:
         return candidate is not None and candidate.complete and candidate.ready >= size
 
     @property
+    def ready(self) -> int:
+        """Ready pods of the candidate."""
+        return self.candidate.ready if self.candidate else 0
+
+    @property
+    def is_gone(self) -> bool:
+        """No pod of the candidate is ready. That may be a node's fault as well as its own."""
+        return self.candidate is not None and self.candidate.wanted > 0 and self.candidate.ready == 0
+
+    def has_lost(self, size: int) -> bool:
+        """A pod of the candidate was ready before and is no more, though it is wanted."""
+        before = self.before.ready_replicas if self.before else 0
+        return self.is_gone or self.ready < min(before, size)
+
+    @property
+    def is_proven(self) -> bool:
+        """The operator's own check speaks for each ready pod of the candidate, if it says anything at all."""
+        return all(verdict is Verdict.GOOD for verdict in self.checks)
+
+    @property
+    def failing_checks(self) -> int:
+        """Ready pods of the candidate that fail the operator's own check."""
+        return self.checks.count(Verdict.FAILING)
+
+    def all_requests(self, size: int) -> Traffic:
+        """For a candidate that is to have all requests: while it misses pods, the own workload's ready ones
+        help out.
+        """
+        own = self.own.ready if self.own else 0
+        if self.ready == 0 and own > 0:
+            return Traffic.STABLE
+        short = self.ready < (size if self.traffic is Traffic.BOTH else min(size, own))
+        return Traffic.BOTH if short else Traffic.CANDIDATE
+
+    @property
     def is_broken(self) -> Diagnosis | None:
-        """Why a candidate that was ready before cannot serve; None when it can."""
+        """Why a candidate that was ready before will not serve well; None when nothing speaks against it.
+        Pods that are gone do not: others may come up.
+        """
         if self.candidate_trouble and self.candidate_trouble.reason in (
             StartReason.CRASH_LOOP,
             StartReason.OUT_OF_MEMORY,
         ):
             return self.candidate_trouble
-        if self.candidate is not None and self.candidate.wanted > 0 and self.candidate.ready == 0:
-            return Diagnosis("CandidateUnhealthy", "none of its pods is ready any more")
-        if self.candidate is not None and 0 < self.candidate.ready <= self.failing_checks:
+        if 0 < self.ready <= self.failing_checks:
             return Diagnosis("CandidateUnhealthy", "the check of its pods fails")
         alone = self.traffic is Traffic.CANDIDATE
         if alone and self.unhealthy_since is not None and self.unhealthy_since >= self.since:
@@ -108,7 +153,7 @@ class Case:
             step=step,
             weight_percent=weight,
             updated_replicas=sum(w.updated for w in new if w.settled),
-            ready_replicas=self.candidate.ready if self.candidate else 0,
+            ready_replicas=self.ready,
             old_command=self.old_command,
             reason=reason,
             message=message,
@@ -123,6 +168,8 @@ class Move:
     """None: it is over, and the new version is the stable one."""
     own_is_new: bool = False
     """The service's own workload takes the new version."""
+    own_is_idle: bool = False
+    """The service's own workload gets no requests meanwhile, and none will be missed of it."""
     candidate: int | None = None
     """Size of the second workload; None: it is not wanted."""
     traffic: Traffic = Traffic.STABLE
@@ -134,15 +181,12 @@ DONE = Move(None, own_is_new=True)
 
 
 def starting(case: Case, size: int, traffic: Traffic, step: int | None = None, weight: int = 0) -> Move:
-    """The candidate's pods come up, within the time that a start of the service may take."""
-    ready = case.candidate.ready if case.candidate else 0
-    status = case.at(
-        RolloutPhase.STARTING,
-        f"{ready} of {size} pods of the new version are ready",
-        step=step,
-        weight=weight,
-    )
+    """The candidate's pods come up, each within the time that a start of the service may take."""
+    message = f"{case.ready} of {size} pods of the new version are ready"
+    status = case.at(RolloutPhase.STARTING, message, step=step, weight=weight)
     trouble = case.candidate_trouble
+    if trouble is None and case.before is not None and case.ready > case.before.ready_replicas:
+        status = status.model_copy(update={"since": next_second(case.now)})
     deadline = (status.since or case.now) + timedelta(seconds=case.spec.startup.timeout_seconds)
     if case.now >= deadline:
         return aborted(case, trouble or not_ready(case.spec))
@@ -152,21 +196,59 @@ def starting(case: Case, size: int, traffic: Traffic, step: int | None = None, w
     return Move(status, candidate=size, traffic=traffic, wake_at=deadline)
 
 
+def troubled(case: Case, size: int, status: RolloutStatus) -> RolloutStatus:
+    """The status of a candidate that goes on with fewer pods than this, with why where that is seen."""
+    trouble = case.candidate_trouble
+    if trouble is None or case.is_up(size):
+        return status
+    message = f"a pod of the new version is not ready ({trouble.reason}: {trouble.message})"
+    return status.model_copy(update={"reason": trouble.reason, "message": message})
+
+
 def promoting(case: Case, size: int, step: int | None = None, weight: int = 0) -> Move:
     """The own workload takes the new version by a rolling update, and gets all requests when it has it. Until
-    then they go on as they are; its pods of the old version serve should the candidate fail.
+    then they go on as they are; its pods, of either version, serve should the candidate fail.
     """
-    if case.own_is_done:
+    arrived = case.own_is_done or _is_relieved(case)
+    if arrived and not (case.own and case.own.makes_way):
         return DONE
     trouble = case.own_trouble
     message = "the service's own workload takes the new version"
     if trouble is not None:
         message = f"{message}, and does not start ({trouble.reason}: {trouble.message})"
-    status = case.at(
-        RolloutPhase.PROMOTING, message, trouble.reason if trouble else None, step=step, weight=weight
+    reason = trouble.reason if trouble else None
+    status = case.at(RolloutPhase.PROMOTING, message, reason, step=step, weight=weight)
+    traffic = case.traffic if case.ready else Traffic.STABLE
+    if traffic is not Traffic.STABLE and (step is None or weight == 100):
+        traffic = case.all_requests(size)
+    # Where there is no room, its pods make way for each other, until the end: then it is made again as it
+    # will stay, so that nothing of it changes after the rollout.
+    cramped = _is_cramped(case) or (case.own is not None and case.own.makes_way)
+    unused = traffic is case.traffic is Traffic.CANDIDATE and case.is_up(size)
+    idle = cramped and unused and not arrived
+    return Move(status, own_is_new=True, own_is_idle=idle, candidate=size, traffic=traffic)
+
+
+def _is_relieved(case: Case) -> bool:
+    """All of the own workload is of the new version, and as much of it ready as is wanted; where there is no
+    room for that, as much as of the candidate, which makes room by going.
+    """
+    own = case.own
+    return (
+        own is not None
+        and own.revision == case.target.revision
+        and own.uniform
+        and case.ready > 0
+        and own.ready >= (min(own.wanted, case.ready) if _is_cramped(case) else own.wanted)
     )
-    serves = case.candidate is not None and case.candidate.ready > 0
-    return Move(status, own_is_new=True, candidate=size, traffic=case.traffic if serves else Traffic.STABLE)
+
+
+def _is_cramped(case: Case) -> bool:
+    """There is no room for all pods of both workloads, and those that an update needs beyond them."""
+    return case.own_trouble is not None and case.own_trouble.reason in _NO_ROOM
+
+
+_NO_ROOM: Final = (StartReason.UNSCHEDULABLE, StartReason.QUOTA_EXCEEDED)
 
 
 def aborted(case: Case, why: Diagnosis) -> Move:

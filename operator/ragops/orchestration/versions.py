@@ -19,6 +19,10 @@ _PROBE: Final = ("path", "periodSeconds", "timeoutSeconds", "failureThreshold", 
 """The fields of `health` that are in the pods."""
 
 
+KEPT_BYTES: Final = 16 * 1024
+"""Of a version that status keeps beside the stable one. An object has room for 1.5 MiB, spec included."""
+
+
 def version_of(service: ServiceSpec, images: Images) -> VersionStatus:
     """The version that the spec asks for. `service` is resolved."""
     wire = service.to_wire()
@@ -50,6 +54,13 @@ def reread(service: ServiceSpec, version: VersionStatus, images: Images) -> Vers
     """
     read = at_version(service, version)
     return version_of(read, images) if read else None
+
+
+def kept(version: VersionStatus | None) -> VersionStatus | None:
+    """A version that can be done without, unless it would make status too large to be written."""
+    if version is None or len(json.dumps(version.spec)) > KEPT_BYTES:
+        return None
+    return version
 
 
 def at_rest(service: ServiceSpec, images: Images) -> Variants:

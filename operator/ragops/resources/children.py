@@ -21,6 +21,10 @@ class Build:
 
     service: ServiceSpec
     revision: str
+    selector: Manifest | None = None
+    """Of the live workload, which can never be changed; None where there is none."""
+    idle: bool = False
+    """Others serve: an update may take its pods away before there are new ones, and needs no more room."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def build_children(
         build_service(rag, service, traffic),
         build_headless_service(rag, service),
         build_pdb(rag, service),
-        build_deployment(rag, own.service, images, own.revision),
+        build_deployment(rag, own.service, images, own.revision, own.selector, own.idle),
         build_statefulset(rag, own.service, images, own.revision),
         _second(rag, images, variants.candidate),
     )

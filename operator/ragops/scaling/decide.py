@@ -1,12 +1,14 @@
 """The scaling decision of all modes, and what comes before and after it."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from ragops.api.autoscaling import AutoscalingSpec, ScalingMode
+from ragops.api.status import ScalingAction
 from ragops.scaling import predictive, proportional, step
 from ragops.scaling.choice import max_gap
-from ragops.scaling.decision import Decision, Replicas, ScalingState
+from ragops.scaling.decision import Decision, Replicas, ScalingReason, ScalingState
 from ragops.scaling.judgement import judge
 from ragops.scaling.learning import learn
 from ragops.scaling.window import Sample, Window
@@ -22,7 +24,27 @@ def decide(
     policy: AutoscalingSpec, replicas: Replicas, window: Window, state: ScalingState, now: datetime
 ) -> Decision:
     """The decision at `now` in the policy's mode. `policy` is resolved, and its mode is not External."""
-    return _MODES[policy.mode](policy, replicas, window, state, now)
+    decision = _MODES[policy.mode](policy, replicas, window, state, now)
+    return _without_calm(decision, replicas) if replicas.beside else decision
+
+
+def _without_calm(decision: Decision, replicas: Replicas) -> Decision:
+    """While others share the load, that it is low says nothing about when they are gone."""
+    calm_only = decision.reason in (
+        ScalingReason.STABILIZING,
+        ScalingReason.BELOW_THRESHOLDS,
+        ScalingReason.BELOW_TARGET,
+    )
+    if calm_only:
+        decision = replace(
+            decision,
+            desired=replicas.wanted,
+            action=ScalingAction.HOLD,
+            reason=ScalingReason.STABILIZING,
+            message="no pod is removed while a new version shares the load",
+            cooldown_until=None,
+        )
+    return replace(decision, stable_since=None, peaks=())
 
 
 def take_in(policy: AutoscalingSpec, window: Window, sample: Sample) -> Window:

@@ -51,6 +51,8 @@ class Replicas:
     """spec.replicas of the workload."""
     ready: int
     """Pods that are ready."""
+    beside: int = 0
+    """Ready pods of a version that is tried, which are measured too: they share the load, and will go."""
 
 
 @dataclass(frozen=True)

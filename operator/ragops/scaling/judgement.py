@@ -13,6 +13,9 @@ from ragops.scaling.decision import Replicas
 from ragops.scaling.sample import Reading, Sample
 from ragops.scaling.window import Window
 
+_SHARED: Final = (MetricType.CPU, MetricType.QUEUE_DEPTH)
+"""Metrics of which each pod has the less, the more pods there are."""
+
 _ROUNDING: Final = 1e-9
 """A demand of 3.0000000001 replicas is one of 3."""
 
@@ -80,12 +83,15 @@ class Judgement:
                 return None
             return wanted if replicas.ready < wanted else wanted + policy.step
         tolerance = policy.tolerance_percent / 100
-        upward = floor * reading.ready / self.limit
-        if upward > (1 + tolerance) * max(wanted, reading.ready):
+        # Pods that will go: what they carry now, but not what each pod has by itself, falls to the others.
+        staying = max(reading.ready - replicas.beside, 0)
+        pods = reading.ready if self.metric.type in _SHARED else staying
+        upward = floor * pods / self.limit
+        if upward > (1 + tolerance) * max(wanted, staying):
             return math.ceil(min(upward, policy.max_replicas + 1) - _ROUNDING)
         missing = reading.ready - reading.measured
         downward = average * reading.measured / self.limit + missing
-        if downward < (1 - tolerance) * reading.ready:
+        if downward < (1 - tolerance) * staying:
             return min(math.ceil(downward - _ROUNDING), wanted)
         return wanted
 

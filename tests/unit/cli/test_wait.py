@@ -1,9 +1,13 @@
 """What `kubectl rag wait` waits for."""
 
+from typing import Any
+
 import pytest
 
 from ragops.cli.failure import Failure
 from ragops.cli.wait import ConditionIs, Deleted, RolloutDone, is_met, parse_goal, why_not
+from ragops.orchestration.versions import version_of
+from ragops.resources.pod import Images
 
 from .objects import condition, ready, six, system
 
@@ -31,14 +35,47 @@ def test_a_condition_counts_for_the_present_spec_alone() -> None:
     assert not is_met(goal, system(six(), observed=None))
 
 
+def version(image: str = "services:1", **changes: Any) -> dict[str, Any]:
+    """What api is made from."""
+    service = system(six(api=changes)).service("api").spec
+    assert service is not None
+    return version_of(service, Images(services=image, postgres=image)).to_wire()
+
+
 def test_a_rollout_is_done_when_none_is_under_way() -> None:
     goal = parse_goal("rollout=api")
-    stable = {"revision": "r1"}
+    stable = version()
     assert is_met(goal, system(six(), {"api": ready(stable=stable)}))
     assert not is_met(goal, system(six(), {"api": ready(stable=stable)}, observed=2))
     assert not is_met(goal, system(six()))
     rollout = {"revision": "r2", "phase": "Shifting"}
     assert not is_met(goal, system(six(), {"api": ready(stable=stable, rollout=rollout)}))
+
+
+def test_what_is_not_of_the_spec_is_not_rolled_out() -> None:
+    goal = parse_goal("rollout=api")
+    for stable, met in (
+        (version(), True),
+        (version("services:2"), True),
+        (version() | {"revision": "of an operator that knows other fields"}, True),
+        (version(image="services:1") | {"spec": {"notThere": 1}}, False),
+        (version(env=[{"name": "A", "value": "1"}]), False),
+    ):
+        assert is_met(goal, system(six(), {"api": ready(stable=stable)})) is met
+    fixed = six(api={"image": "mine:2"})
+    assert not is_met(goal, system(fixed, {"api": ready(stable=version(image="mine:1"))}))
+
+
+def test_what_the_operator_does_not_act_on_is_not_rolled_out() -> None:
+    goal = parse_goal("rollout=api")
+    known = {"api": ready(stable=version())}
+    paused = system(six(), known, paused=True)
+    assert not is_met(goal, paused)
+    assert "paused" in why_not(goal, paused)
+    refused = system(six(), known, [condition("Accepted", "False", "Invalid", "no such type")])
+    assert not is_met(goal, refused)
+    assert "not accepted: Invalid: no such type" in why_not(goal, refused)
+    assert is_met(goal, system(six(), known, [condition("Accepted", "True", "Valid")]))
 
 
 def test_an_aborted_rollout_is_not_waited_for() -> None:

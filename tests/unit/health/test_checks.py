@@ -1,5 +1,6 @@
 """What the checks of the pods of a service say about it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from ragops.api.service import HealthCheckSpec
@@ -77,9 +78,20 @@ def test_what_was_believed_stays_until_there_are_enough_checks() -> None:
     assert said(checks(a="+"), "a", before=FAILING) == was
     assert said(checks(a="++"), "a", "b", before=FAILING) == was
     assert said(checks(a="++", b="++"), "a", "b", before=FAILING) == (HealthState.HEALTHY, None)
-    # It had answered once, or it would not have been failing.
-    still = said(checks(answered=False, why="no connection", a="---"), "a", before=FAILING)
-    assert still == (HealthState.UNHEALTHY, "the check /readyz fails on the only ready pod (no connection)")
+    assert said(checks(answered=False, why="no connection", a="---"), "a", before=FAILING) == was
+
+
+def test_what_was_believed_ends_when_nobody_is_heard() -> None:
+    """The new leader cannot reach the pods that the old one has judged, and readiness decides."""
+    unheard = replace(checks(answered=False, a="-" * 6), unheard=True)
+    assert said(unheard, "a", before=FAILING) == (HealthState.HEALTHY, None)
+    assert said(Checks(unheard=True), "a", before=FAILING) == (HealthState.HEALTHY, None)
+    still = unheard.after("a", CheckResult(NOW, False, False, 3.0, "no connection"), SPEC)
+    assert said(still, "a", before=FAILING) == (HealthState.HEALTHY, None)
+    heard = unheard.after("a", CheckResult(NOW, False, True, 0.1, "status 500"), SPEC)
+    assert said(heard, "a")[0] is HealthState.UNHEALTHY
+    silent = heard.after("a", CheckResult(NOW, False, False, 3.0, "no connection"), SPEC)
+    assert not silent.unheard
 
 
 def test_pods_that_are_gone_are_forgotten() -> None:

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from ragops.api.autoscaling import MetricType
+from ragops.metrics import scrape
 from ragops.metrics.endpoint import PODS_AT_ONCE, EndpointSource
 from ragops.metrics.exposition import MAX_BYTES
 from ragops.metrics.pod import Pod
@@ -147,6 +148,23 @@ async def test_more_hanging_pods_than_slots_do_not_keep_the_others_out(
     found = await source.measure(target(ready, QUEUE, port=pods.port), ready)
     assert found.readings[QUEUE.type].measured == len(well)
     assert found.missing[QUEUE.type] == (MissingReason.TIMEOUT, "pod pod-1: no answer in time")
+
+
+async def test_scrapes_that_hang_do_not_keep_checks_out(pods: Pods, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scrape, "CONNECTIONS", 1)
+    scraper = DirectScraper()
+    pods.answers = {1: pods.hang, 2: exposition()}
+    hanging = asyncio.create_task(scraper.get(pods.pod(1), pods.port, "/metrics"))
+    checks = [asyncio.create_task(scraper.check(pods.pod(1), pods.port, "/metrics")) for _ in range(3)]
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(5):
+            assert await scraper.check(pods.pod(2), pods.port, "/metrics") == 200
+        assert not any(task.done() for task in (hanging, *checks))
+    finally:
+        pods.stop.set()
+        await asyncio.gather(hanging, *checks, return_exceptions=True)
+        await scraper.close()
 
 
 async def test_parsing_takes_a_share_of_the_time_and_no_more(pods: Pods, source: EndpointSource) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,9 +16,16 @@ from ragops.api.service import HealthCheckSpec
 from ragops.cluster.cache import Key
 from ragops.health.assess import Evidence
 from ragops.health.hysteresis import Verdict
+from ragops.metrics import prober as prober_module
 from ragops.metrics.endpoint import EndpointSource
 from ragops.metrics.pod import Pod
-from ragops.metrics.prober import SERVICE_CHECKS_AT_ONCE, Checked, Prober
+from ragops.metrics.prober import (
+    PATIENT_ROUNDS,
+    RAG_CHECKS_AT_ONCE,
+    SERVICE_CHECKS_AT_ONCE,
+    Checked,
+    Prober,
+)
 from ragops.metrics.scrape import DirectScraper, NoWayError
 from ragops.metrics.source import MissingReason, ServiceId
 
@@ -96,6 +103,13 @@ class Stage:
             while tasks := [t for s in self.prober._services.values() for t in s.tasks]:
                 await asyncio.wait(tasks)
                 await asyncio.sleep(0)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Waits for this, while checks are under way."""
+        async with asyncio.timeout(5):
+            while not condition():
+                tasks = [t for s in self.prober._services.values() for t in s.tasks]
+                await asyncio.wait(tasks, timeout=0.01)
 
     def evidence(self, service: ServiceId = SERVICE) -> Evidence:
         return self.prober.evidence(service)
@@ -238,28 +252,146 @@ async def test_pods_that_nobody_can_reach_say_nothing_and_are_asked_less_and_les
         await asyncio.wait([t for s in stage.prober._services.values() for t in s.tasks] or [_noop()])
         stage.clock.now += timedelta(seconds=1)
     assert not stage.evidence().checks.answered
+    assert stage.evidence().checks.unheard
     assert 10 <= counted("unanswered") - unanswered <= 20
 
 
+@pytest.mark.parametrize("blocked", [False, True])
+async def test_after_six_rounds_without_an_answer_what_was_found_before_is_to_be_forgotten(
+    stage: Stage, blocked: bool
+) -> None:
+    stage.way.blocked = blocked
+    checked = stage.checked([stage.pods.pod(1)])
+    stage.pods.answers = {1: broken}
+    await stage.rounds(PATIENT_ROUNDS, checked)
+    assert not stage.evidence().checks.unheard
+    stage.woken.clear()
+    await stage.rounds(1, checked)
+    assert stage.evidence().checks.unheard
+    assert stage.woken == [KEY]
+    stage.way.blocked = False
+    stage.pods.answers = {1: "good"}
+    await stage.rounds(1, checked)
+    assert not stage.evidence().checks.unheard
+
+
+@dataclass
+class Several:
+    """Services A, B, ... with one pod each, by periods in seconds, over time."""
+
+    stage: Stage
+    periods: dict[str, int]
+
+    def __post_init__(self) -> None:
+        self.numbers = {name: number for number, name in enumerate(self.periods, 1)}
+        self.stage.pods.answers = dict.fromkeys(self.numbers.values(), "good")
+        self.looked_after = [self.target(name) for name in self.periods]
+
+    def target(self, name: str) -> Checked:
+        spec = SPEC.model_copy(update={"period_seconds": self.periods[name], "failure_threshold": 3})
+        return self.stage.checked([self.stage.pods.pod(self.numbers[name])], spec, service=self.id(name))
+
+    def id(self, name: str) -> ServiceId:
+        return ServiceId(KEY, name)
+
+    def breaks(self, *names: str) -> None:
+        self.stage.pods.answers |= {self.numbers[name]: broken for name in names}
+
+    async def seconds(self, count: int) -> None:
+        for _ in range(count):
+            self.stage.prober.start_due(self.looked_after)
+            await self.stage.settled()
+            self.stage.clock.now += timedelta(seconds=1)
+
+    def failing(self) -> set[str]:
+        """Services whose pod is judged to be failing."""
+        return {
+            name
+            for name, number in self.numbers.items()
+            if self.stage.evidence(self.id(name)).checks.verdict(f"uid-{number}") is Verdict.FAILING
+        }
+
+    def blocked(self) -> set[str]:
+        """Services whose pod is told not to be reached."""
+        return {name for name in self.periods if self.stage.evidence(self.id(name)).checks.blocked}
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checks of a round begin in the order of the services and not spread over the period."""
+    monkeypatch.setattr(prober_module, "_phase", lambda _: 0.0)
+
+
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(
-    ("broken_ones", "verdict"), [((1,), Verdict.FAILING), ((1, 2), Verdict.GOOD)], ids=["one", "all"]
+    ("broken_ones", "failing"),
+    [("A", {"A"}), ("AB", {"A", "B"}), ("ABC", set())],
+    ids=["one", "two of three", "all"],
 )
 async def test_when_no_pod_of_any_service_answers_it_is_the_operator_that_is_cut_off(
-    stage: Stage, broken_ones: tuple[int, ...], verdict: Verdict
+    stage: Stage, broken_ones: str, failing: set[str]
 ) -> None:
-    stage.pods.answers = {1: "good", 2: "good"}
-    spec = SPEC.model_copy(update={"failure_threshold": 5})
-    other = stage.checked([stage.pods.pod(2)], spec, service=ServiceId(KEY, "other"))
-    both = [stage.checked([stage.pods.pod(1)], spec), other]
-    for second in range(12):
-        if second == 3:
-            stage.pods.answers |= dict.fromkeys(broken_ones, broken)
-        stage.prober.start_due(both)
-        await stage.settled()
-        stage.clock.now += timedelta(seconds=1)
-    assert stage.verdicts() == {"uid-1": verdict}
-    blocked = stage.evidence().checks.blocked
-    assert (blocked is None) == (verdict is Verdict.FAILING)
+    several = Several(stage, {"A": 1, "B": 1, "C": 1})
+    await several.seconds(3)
+    several.breaks(*broken_ones)
+    await several.seconds(9)
+    assert several.failing() == failing
+    if not failing:
+        assert several.blocked() == {"A", "B", "C"}
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_a_service_that_is_seldom_asked_does_not_delay_that_the_operator_is_cut_off(
+    stage: Stage,
+) -> None:
+    several = Several(stage, {"A": 1, "B": 1, "C": 300})
+    await several.seconds(3)
+    several.breaks("A", "B", "C")
+    await several.seconds(10)
+    assert several.failing() == set()
+    assert several.blocked() == {"A", "B"}
+    stage.pods.answers |= {1: stage.pods.hang, 2: stage.pods.hang, 3: "good"}
+    stage.clock.now = START + timedelta(seconds=300)
+    stage.prober.start_due(several.looked_after)
+    await stage.until(lambda: stage.evidence(several.id("C")).checks.verdict("uid-3") is Verdict.GOOD)
+    assert several.blocked() == set(), "somebody has answered"
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_what_was_counted_is_void_once_the_seldom_asked_service_does_not_answer_either(
+    stage: Stage,
+) -> None:
+    several = Several(stage, {"A": 1, "C": 300})
+    await several.seconds(3)
+    several.breaks("A", "C")
+    await several.seconds(10)
+    assert several.failing() == {"A"}, "it may well be down: nobody else has been asked"
+    stage.woken.clear()
+    stage.clock.now = START + timedelta(seconds=300)
+    await several.seconds(1)
+    assert several.failing() == set()
+    assert several.blocked() == {"A", "C"}
+    assert stage.woken
+    await several.seconds(10)
+    assert several.failing() == set()
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_one_service_alone_stays_judged(stage: Stage) -> None:
+    """Also with several pods, and beside one that has never answered or is not asked any more."""
+    several = Several(stage, {"A": 1, "never": 1, "gone": 1})
+    several.breaks("never")
+    await several.seconds(3)
+    several.breaks("A", "gone")
+    await several.seconds(1)
+    pods = [stage.pods.pod(several.numbers["A"]), stage.pods.pod(9)]
+    stage.pods.answers[9] = broken
+    one = replace(several.target("A"), pods=lambda: pods)
+    several.looked_after = [one, several.target("never"), replace(several.target("gone"), pods=lambda: [])]
+    await several.seconds(4)
+    checks = stage.evidence(several.id("A")).checks
+    assert {checks.verdict(pod.uid) for pod in pods} == {Verdict.FAILING}
+    assert not stage.evidence(several.id("never")).checks.answered
 
 
 def _noop() -> asyncio.Task[None]:
@@ -280,6 +412,33 @@ async def test_pods_that_hang_take_no_other_services_slots(stage: Stage) -> None
     assert last is not None
     assert last.good
     assert last.seconds < 0.5
+
+
+async def test_the_hanging_pods_of_one_rag_deployment_leave_room_for_the_others(stage: Stage) -> None:
+    """However many services it has; nor does waiting for a slot count as waiting for the pod."""
+    services = -(-RAG_CHECKS_AT_ONCE // SERVICE_CHECKS_AT_ONCE) + 1
+    numbers = range(1, SERVICE_CHECKS_AT_ONCE + 1)
+    meanwhile: list[int] = []
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        meanwhile.append(stage.way.under_way)
+        return web.Response()
+
+    stage.pods.answers = dict.fromkeys(numbers, stage.pods.hang) | {100: answer}
+    stage.prober._slots = asyncio.Semaphore(RAG_CHECKS_AT_ONCE + 1)
+    spec = SPEC.model_copy(update={"timeout_seconds": 3})
+    hanging = [
+        stage.checked([stage.pods.pod(n) for n in numbers], spec, service=ServiceId(KEY, f"s{n}"))
+        for n in range(services)
+    ]
+    stage.prober.start_due(hanging)
+    await stage.until(lambda: stage.way.under_way == RAG_CHECKS_AT_ONCE)
+    other = ServiceId(Key("other", "demo"), "api")
+    stage.prober.start_due([*hanging, stage.checked([stage.pods.pod(100)], service=other)])
+    await stage.settled()
+    assert stage.way.most == RAG_CHECKS_AT_ONCE + 1
+    assert meanwhile == [RAG_CHECKS_AT_ONCE + 1], "it was asked while all these hung"
+    assert stage.evidence(other).checks.answered
 
 
 async def test_a_pod_is_never_asked_twice_at_a_time(stage: Stage) -> None:

@@ -1,5 +1,6 @@
 """Scrapes through the API server's pod proxy, which a small HTTPS-less server plays here."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from ragops.cluster.access import ApiServer
+from ragops.metrics import scrape
 from ragops.metrics.pod import Pod
 from ragops.metrics.scrape import NoWayError, ProxyScraper
 from ragops.metrics.source import MissingReason, SourceError
@@ -24,10 +26,15 @@ class Api:
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     status: int = 200
     text: str = "x 1\n"
+    hanging: str | None = None
+    """A path that is answered once the test has stopped it."""
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def answer(self, request: web.Request) -> web.Response:
         """Any path."""
         self.asked.append((request.path, request.headers.get("Authorization")))
+        if request.path == self.hanging:
+            await self.stop.wait()
         return web.Response(text=self.text, status=self.status, headers={"Location": "/api/v1/secrets"})
 
 
@@ -38,8 +45,8 @@ async def api() -> Api:
 
 
 @pytest.fixture
-async def scraper(api: Api) -> AsyncIterator[ProxyScraper]:
-    """The scraper under test; its API server has a path of its own, as behind some gateways."""
+async def server(api: Api) -> AsyncIterator[ApiServer]:
+    """The API server has a path of its own, as behind some gateways."""
 
     async def headers() -> Mapping[str, str]:
         return {"authorization": "Bearer token"}
@@ -47,12 +54,15 @@ async def scraper(api: Api) -> AsyncIterator[ProxyScraper]:
     app = web.Application()
     app.router.add_get("/{path:.*}", api.answer)
     async with serving(app) as port:
-        server = ApiServer(f"http://127.0.0.1:{port}/k8s", ssl.create_default_context(), None, headers)
-        found = ProxyScraper(server)
-        try:
-            yield found
-        finally:
-            await found.close()
+        yield ApiServer(f"http://127.0.0.1:{port}/k8s", ssl.create_default_context(), None, headers)
+
+
+@pytest.fixture
+async def scraper(server: ApiServer) -> AsyncIterator[ProxyScraper]:
+    """The scraper under test."""
+    found = ProxyScraper(server)
+    yield found
+    await found.close()
 
 
 async def test_through_the_proxy_with_the_operators_credentials(api: Api, scraper: ProxyScraper) -> None:
@@ -95,6 +105,24 @@ async def test_a_check_gives_the_status_of_the_pod(api: Api, scraper: ProxyScrap
     api.status = status
     assert await scraper.check(POD, 8000, "/readyz") == status
     assert len(api.asked) == 1
+
+
+async def test_scrapes_that_hang_do_not_keep_checks_out(
+    api: Api, server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scrape, "CONNECTIONS", 1)
+    api.hanging = "/k8s/api/v1/namespaces/team/pods/demo-api-1:8000/proxy/metrics"
+    scraper = ProxyScraper(server)
+    hanging = asyncio.create_task(scraper.get(POD, 8000, "/metrics"))
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(5):
+            assert await scraper.check(POD, 8000, "/readyz") == 200
+        assert not hanging.done()
+    finally:
+        api.stop.set()
+        await hanging
+        await scraper.close()
 
 
 async def test_a_check_tells_the_pods_silence_from_the_api_servers(api: Api, scraper: ProxyScraper) -> None:

@@ -31,10 +31,18 @@ def generation(image: str = "v1", **fields: Any) -> list[dict[str, Any]]:
 
 @dataclass
 class RolloutWorld(World):
-    """Images named `bad...` never get ready. `broken` ones stop being ready when they are named."""
+    """Images named `bad...` never get ready. `broken` ones stop being ready when they are named. A pod whose
+    image ends in `?` is not ready, and nothing tells why.
+    """
 
     running: dict[str, list[str]] = field(default_factory=dict)
     """By Deployment: the images of its pods, the older first."""
+    late: set[str] = field(default_factory=set)
+    """Deployments whose new pods do not get ready by themselves."""
+    room: int = 1000
+    """Pods that the quota lets be."""
+    cramped: set[str] = field(default_factory=set)
+    """Deployments that it keeps from making a pod."""
     broken: set[str] = field(default_factory=set)
     capacity: int = 0
     """Ready pods that the Service must have behind it from now on."""
@@ -180,27 +188,36 @@ class RolloutWorld(World):
         self.rag: RAGDeployment = self.rag.model_copy(update={"status": stored})
 
     def _replace_one(self, obj: Manifest) -> bool:
-        """As with maxSurge 1 and maxUnavailable 0."""
+        """As with either of maxSurge and maxUnavailable 1, and the other 0."""
         image, wanted = _image(obj), obj["spec"]["replicas"]
-        pods = self.running.setdefault(obj["metadata"]["name"], [])
+        name = obj["metadata"]["name"]
+        pods = self.running.setdefault(name, [])
         before = list(pods)
-        new = [p for p in pods if p == image]
+        self.cramped.discard(name)
+        surge = 1 if obj["spec"]["strategy"]["rollingUpdate"]["maxSurge"] else 0
+        new = [p for p in pods if _made_from(p) == image]
         ready = sum(map(self._ready, pods))
-        free = [p for p in pods if not self._ready(p) or ready > wanted]
-        old = [p for p in free if p != image]
-        if len(pods) > wanted and (gone := old or (free if len(new) > wanted else [])):
+        free = [p for p in pods if not self._ready(p) or ready > wanted - 1 + surge]
+        old = [p for p in free if _made_from(p) != image]
+        if len(pods) >= wanted + surge and (gone := old or (free if len(new) > wanted else [])):
             pods.remove(min(gone, key=self._ready))
-        elif len(new) < wanted and len(pods) <= wanted:
-            pods.append(image)
+        elif len(new) < wanted and len(pods) < wanted + surge:
+            if sum(map(len, self.running.values())) >= self.room:
+                self.cramped.add(name)
+            else:
+                pods.append(f"{image}?" if name in self.late else image)
         return pods != before
 
     def _tell(self, obj: Manifest) -> bool:
-        pods, before = self.running[obj["metadata"]["name"]], obj.get("status")
+        name, before = obj["metadata"]["name"], obj.get("status")
+        pods = self.running[name]
+        refusal = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: small, used"}
         obj["status"] = {
             "observedGeneration": obj["metadata"]["generation"],
             "replicas": len(pods),
-            "updatedReplicas": pods.count(_image(obj)),
+            "updatedReplicas": [_made_from(pod) for pod in pods].count(_image(obj)),
             "readyReplicas": sum(map(self._ready, pods)),
+            "conditions": [refusal] if name in self.cramped else [],
         }
         return bool(obj["status"] != before)
 
@@ -221,7 +238,11 @@ class RolloutWorld(World):
                 )
 
     def _ready(self, image: str) -> bool:
-        return not image.startswith("bad") and image not in self.broken
+        return not image.startswith("bad") and image not in self.broken and not image.endswith("?")
+
+
+def _made_from(pod: str) -> str:
+    return pod.removesuffix("?")
 
 
 def _image(obj: Manifest) -> str:

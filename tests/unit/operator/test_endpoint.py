@@ -1,6 +1,9 @@
 """The HTTP endpoint of the operator."""
 
+import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.typedefs import Handler
 
 from ragops.controller.server import application
 from ragops.telemetry.metrics import LEADER, PASS_SECONDS, QUEUE_LENGTH, WRITES
@@ -49,3 +52,25 @@ async def test_the_current_health() -> None:
         answer = await client.get("/v1/health/team/demo")
         assert answer.status == 503
         assert "another replica leads" in (await answer.json())["error"]
+
+
+@pytest.mark.parametrize(
+    ("peer", "told"),
+    [("127.0.0.1", True), ("::1", True), ("10.0.0.9", False), ("127.0.0.6", False), ("", False)],
+)
+async def test_the_health_of_all_tenants_is_told_through_a_forwarded_port_alone(
+    peer: str, told: bool
+) -> None:
+    @web.middleware
+    async def from_peer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await handler(request.clone(remote=peer))
+
+    app = application(lambda: None, lambda: None, lambda: [{"namespace": "team", "rag": "demo"}])
+    app.middlewares.append(from_peer)
+    async with TestClient(TestServer(app)) as client:
+        for path in ("/v1/health", "/v1/health/team/demo", "/v1/health/team/unknown"):
+            answer = await client.get(path)
+            assert (answer.status != 403) == told
+            assert told or "kubectl port-forward" in (await answer.json())["error"]
+        for path in ("/livez", "/readyz", "/metrics"):
+            assert (await client.get(path)).status == 200

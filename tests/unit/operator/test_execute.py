@@ -1,17 +1,20 @@
 """What becomes of a plan when writes fail or the lease is lost. All else is tested on a real API server."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.unit.operator.world import World, rag_of, six
 
 from ragops.api.rag import ObjectMeta
+from ragops.api.status import ScalingAction
 from ragops.cluster.cache import Key, WatchCache
 from ragops.cluster.errors import ClusterError, ConflictError, NotFoundError, NotLeaderError
 from ragops.controller.execute import Executor
-from ragops.orchestration.actions import Apply, Delete, Plan
+from ragops.orchestration.actions import Apply, Delete, Plan, Scale
 from ragops.orchestration.observation import ApplyFailure
-from ragops.resources.child import ChildRef
+from ragops.resources.child import ChildRef, owner_reference, ref_of
+from ragops.scaling.decision import Decision, ScalingReason
 
 KEY = Key("default", "demo")
 META = ObjectMeta(name="demo", namespace="default", uid="uid-1")
@@ -107,50 +110,118 @@ async def test_when_the_lease_is_lost_nothing_more_is_written(writes: int) -> No
 class Changing(Refusing):
     """A cluster in which others have changed a Deployment a number of times since it was seen last."""
 
-    def __init__(self, changes: int) -> None:
+    def __init__(self, changes: int, generation: int = 1, replicas: int = 2) -> None:
         super().__init__()
+        self._generation, self._replicas = generation, replicas
         self._changes = changes
         self._version = 1
 
     async def get(self, _namespace: str, _ref: ChildRef) -> dict[str, Any]:
         """As it is; it is changed again right after."""
-        found = seen(self._version)
+        found = seen(self._version, self._generation, self._replicas)
         self._changes -= 1
         self._version += self._changes > 0
         return found
 
     async def apply(self, namespace: str, manifest: dict[str, Any]) -> dict[str, Any]:
         """Refused unless it is of the present version."""
-        if self._changes and int(manifest["metadata"]["resourceVersion"]) != self._version + 1:
-            raise ConflictError("Conflict", "the object has been modified")
+        self._check(manifest["metadata"]["resourceVersion"])
         return await super().apply(namespace, manifest)
 
+    async def hand_over_replicas(
+        self, _namespace: str, _ref: ChildRef, version: str, replicas: int
+    ) -> dict[str, Any]:
+        """It is a change like any other."""
+        self._check(version)
+        self.done.append(f"{replicas} handed over")
+        self._version += 1
+        return seen(self._version + 1)
 
-def seen(version: int) -> dict[str, Any]:
+    async def scale(self, _namespace: str, _ref: ChildRef, version: str, replicas: int) -> None:
+        """Refused unless it is of the present version."""
+        self._check(version)
+        self.done.append(f"{replicas} replicas")
+
+    def _check(self, version: str) -> None:
+        if self._changes and int(version) != self._version + 1:
+            raise ConflictError("Conflict", "the object has been modified")
+
+
+def seen(version: int, generation: int = 1, replicas: int = 2) -> dict[str, Any]:
     """The Deployment of `generation` as stored."""
-    metadata = {"name": "demo-generation", "namespace": "default", "resourceVersion": str(version)}
-    labels = {"ragops.dev/rag": "demo"}
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {**metadata, "labels": labels}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": "demo-generation",
+            "namespace": "default",
+            "uid": "uid-2",
+            "resourceVersion": str(version),
+            "generation": generation,
+            "ownerReferences": [owner_reference(META)],
+        },
+        "spec": {"replicas": replicas},
+    }
+
+
+CHANGE = Apply("generation", seen(0), seen(1))
+MORE = Scale("generation", ref_of(seen(1)), Decision(3, ScalingAction.UP, ScalingReason.PANIC, ""), seen(1))
 
 
 @pytest.mark.parametrize(("changes", "done"), [(1, ["demo-generation"]), (3, ["demo-generation"]), (9, [])])
 async def test_what_others_change_meanwhile_costs_another_attempt(changes: int, done: list[str]) -> None:
     """A write names the version that it is meant for: one that arrives late must not undo what came after."""
-    cluster, cache = Changing(changes), WatchCache()
-    cache.put(seen(1))
-    change = Apply("generation", {**seen(0), "spec": {}}, exists=True)
-    executor = Executor(cluster, cache, Lease())  # type: ignore[arg-type]
-    failures = await executor.execute(KEY, META, Plan(applies=(change,)))
+    cluster = Changing(changes)
+    failures = await _executor(cluster).execute(KEY, META, Plan(applies=(CHANGE,)))
     assert cluster.done == done
     assert bool(failures) is not bool(done)
 
 
-async def test_each_attempt_needs_the_lease() -> None:
-    cluster, cache = Changing(9), WatchCache()
+@pytest.mark.parametrize(
+    ("plan", "told"),
+    [(Plan(applies=(CHANGE,)), "generation"), (Plan(scales=(MORE,)), "generation")],
+    ids=["apply", "scale"],
+)
+async def test_what_another_leader_has_changed_is_left_to_a_new_plan(plan: Plan, told: str) -> None:
+    """The plan was made from what was there before: carried out, it would undo that change."""
+    cluster, cache = Changing(1, generation=2, replicas=4), WatchCache()
     cache.put(seen(1))
-    change = Apply("generation", {**seen(0), "spec": {}}, exists=True)
+    failures = await Executor(cluster, cache, Lease()).execute(KEY, META, plan)  # type: ignore[arg-type]
+    assert cluster.done == []
+    assert failures[told].reason == "Conflict"
+    (known,) = cache.children(KEY, META.uid).values()
+    assert known["metadata"]["generation"] == 2, "the next plan is made from it"
+
+
+async def test_a_plan_rests_on_the_object_that_it_was_made_from() -> None:
+    """And not on what the cache has learned since: the write is of the version in the plan."""
+    cluster, cache = Changing(1, generation=2), WatchCache()
+    cache.put(seen(2, generation=2))
+    failures = await Executor(cluster, cache, Lease()).execute(KEY, META, Plan(applies=(CHANGE,)))  # type: ignore[arg-type]
+    assert cluster.done == []
+    assert failures.keys() == {"generation"}
+
+
+async def test_what_does_not_touch_the_replicas_does_not_hold_up_scaling() -> None:
+    cluster = Changing(1, generation=2)
+    assert not await _executor(cluster).execute(KEY, META, Plan(scales=(MORE,)))
+    assert cluster.done == ["3 replicas"]
+
+
+async def test_an_apply_follows_the_handing_over_of_replicas() -> None:
+    cluster = Changing(1)
+    change = replace(CHANGE, hand_over_replicas=2)
+    assert not await _executor(cluster).execute(KEY, META, Plan(applies=(change,)))
+    assert cluster.done == ["2 handed over", "demo-generation"]
+    cluster = Changing(1, generation=2)
+    assert await _executor(cluster).execute(KEY, META, Plan(applies=(change,)))
+    assert cluster.done == []
+
+
+async def test_each_attempt_needs_the_lease() -> None:
+    cluster = Changing(9)
     with pytest.raises(NotLeaderError):
-        await Executor(cluster, cache, Lease(2)).execute(KEY, META, Plan(applies=(change,)))  # type: ignore[arg-type]
+        await _executor(cluster, Lease(2)).execute(KEY, META, Plan(applies=(CHANGE,)))
     assert cluster.done == []
 
 

@@ -298,6 +298,20 @@ def test_a_new_process_keeps_the_state_until_it_knows_better(trouble: str) -> No
     assert set(healths(world).values()) == {("Healthy", None)}
 
 
+def test_a_new_process_that_reaches_nobody_goes_by_readiness() -> None:
+    world = ready(graph(api=("db",), db=()))
+    check(world, "db", "++---")
+    world.step()
+    restarted(world)
+    check(world, "db", "-----", answered=False)
+    assert world.step().quiet, "not for long yet"
+    evidence = world.evidence["db"]
+    world.evidence["db"] = replace(evidence, checks=replace(evidence.checks, unheard=True))
+    world.step()
+    assert set(healths(world).values()) == {("Healthy", None)}
+    assert world.step(seconds=3600).quiet
+
+
 def test_a_new_process_does_not_take_the_lost_pod_for_a_new_one() -> None:
     services = [{"name": "db", "type": "Generation", "replicas": 3}]
     world = ready(services)

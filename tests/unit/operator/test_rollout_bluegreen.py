@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 from tests.unit.operator.rollout_world import CANDIDATE, OWN, RolloutWorld, generation
+from tests.unit.operator.world import rag_of
 
 from ragops.api.status import HealthState, HealthStatus, ServiceState
 from ragops.health.assess import Evidence
 from ragops.health.checks import Checks, PodChecks
 from ragops.health.hysteresis import Streak, Verdict
+from ragops.orchestration.observation import workload_view
 
 BLUE_GREEN: dict[str, Any] = {
     "strategy": "BlueGreen",
@@ -245,9 +247,13 @@ def test_what_has_the_requests_is_left_alone(image: str) -> None:
 
 def failing(world: RolloutWorld, pods_failing: int) -> None:
     """The operator's own check fails on so many of the new version's pods."""
-    failed = PodChecks(Streak(verdict=Verdict.FAILING))
-    pods = {f"{CANDIDATE}-{n}-v2": failed for n in range(pods_failing)}
-    world.evidence = {"generation": Evidence(checks=Checks(pods, answered=True))}
+    found(world, *[Verdict.FAILING] * pods_failing)
+
+
+def found(world: RolloutWorld, *verdicts: Verdict, answered: bool = True) -> None:
+    """What the operator's own check says of the new version's pods."""
+    pods = {f"{CANDIDATE}-{n}-v2": PodChecks(Streak(verdict=verdict)) for n, verdict in enumerate(verdicts)}
+    world.evidence = {"generation": Evidence(checks=Checks(pods, answered=answered))}
 
 
 @pytest.mark.parametrize(("phase", "pods_failing"), [("Checking", 1), ("Switched", 2)])
@@ -300,7 +306,226 @@ def test_a_service_that_is_set_to_nothing_on_the_way() -> None:
     world.change(service("v2", replicas=0))
     world.step()
     world.step()
-    assert world.replicas(CANDIDATE) == 0
+    assert world.replicas(CANDIDATE) == 2, "what has the requests does not shrink"
+    world.until(None)
+    world.settle()
+    assert world.running == {OWN: []}
+    assert world.versions == ("v2", "v1")
+
+
+@pytest.mark.parametrize("phase", ["Checking", "Switched"])
+def test_checks_that_nobody_answers_say_nothing(phase: str) -> None:
+    """The operator does not reach the pods at all."""
+    world = at_rest()
+    world.change(service("v2"))
+    world.until(phase)
+    found(world, Verdict.FAILING, Verdict.FAILING, answered=False)
+    world.step()
+    assert world.phase == phase
+    world.until(None)
+    world.settle()
+    assert_rolled_out(world, "v2", "v1")
+
+
+@pytest.mark.parametrize("promoted", [False, True])
+def test_checks_that_are_answered_must_be_good_before_the_switch(promoted: bool) -> None:
+    world = at_rest()
+    found(world)
+    world.change(service("v2"))
+    world.until("Checking")
+    found(world, Verdict.GOOD)
+    world.step(seconds=100)
+    world.step()
+    assert (world.phase, world.serving()) == ("Checking", ["v1", "v1"])
+    assert world.step().quiet
+    rollout = world.rollout
+    assert rollout is not None
+    assert "check" in (rollout.message or "")
+    if promoted:
+        world.command("generation", f"promote:{rollout.revision}")
+    else:
+        found(world, Verdict.GOOD, Verdict.GOOD)
+    world.step()
+    assert world.phase == "Switched"
+
+
+@pytest.mark.parametrize("phase", ["Checking", "Paused"])
+def test_more_pods_that_are_wanted_do_not_begin_the_check_anew(phase: str) -> None:
+    fields: dict[str, Any] = {
+        "rollout": {**BLUE_GREEN, "promotion": "Manual" if phase == "Paused" else "Automatic"}
+    }
+    world = RolloutWorld.at_rest(service(**fields))
+    world.change(service("v2", **fields))
+    world.until(phase)
+    rollout = world.rollout
+    assert rollout is not None
+    world.late = {CANDIDATE}
+    world.change(service("v2", replicas=4, **fields))
+    for _ in range(5):
+        world.tick()
+        world.step(seconds=10)
+    assert world.rollout is not None
+    assert (world.rollout.phase, world.rollout.since) == (rollout.phase, rollout.since)
+    assert world.running[CANDIDATE] == ["v2", "v2", "v2?", "v2?"]
+    assert world.serving() == ["v1"] * 4
+    world.command("generation", f"promote:{rollout.revision}")
+    world.step()
+    assert world.phase == phase, "not all of it is there"
+    assert world.rollout is not None
+    assert world.rollout.message == "2 of 4 pods of the new version are ready"
+    world.late = set()
+    world.running[CANDIDATE] = ["v2"] * 4
+    world.capacity = 4
+    world.tick()
+    world.step()
+    assert world.phase == "Switched"
+
+
+def test_each_pod_has_the_time_of_a_start() -> None:
+    fields: dict[str, Any] = {"replicas": 4, "startup": {"timeoutSeconds": 20}}
+    world = RolloutWorld.at_rest(service(**fields), capacity=4)
+    world.change(service("v2", **fields))
+    world.step()
+    for _ in range(4):
+        assert world.phase == "Starting"
+        world.step(seconds=15)
+        world.tick()
+    world.step()
+    assert world.phase == "Checking"
+    world = RolloutWorld.at_rest(service(**fields), capacity=4)
+    world.change(service("v2", **fields))
+    world.late = {CANDIDATE}
+    world.step()
+    for _ in range(2):
+        world.step(seconds=15)
+        world.tick()
+    world.step()
+    assert world.phase == "Aborted", "none of them has become ready"
+
+
+def scaled_by_others(image: str) -> list[dict[str, Any]]:
+    (found,) = service(image)
+    del found["replicas"]
+    return [found]
+
+
+def test_what_has_the_requests_does_not_shrink_with_the_idle_workload() -> None:
+    """An autoscaler sees old pods without load."""
+    world = RolloutWorld(rag_of(scaled_by_others("v1")))
+    world.settle()
+    own = world.workload("generation")
+    own["spec"]["replicas"] = 4
+    world.settle()
+    world.capacity = 4
+    world.change(scaled_by_others("v2"))
+    world.until("Switched")
+    world.step()
+    world.workload("generation")["spec"]["replicas"] = 1
+    for _ in range(5):
+        world.tick()
+        world.step()
+    assert world.running[OWN] == ["v1"]
+    assert world.serving() == ["v2"] * 4
+    world.until("Promoting")
+    assert world.replicas(CANDIDATE) == 4
+    assert world.serving() == ["v2"] * 4
+
+
+@pytest.mark.parametrize("phase", ["Switched", "Promoting"])
+def test_the_old_version_helps_out_while_pods_of_the_new_one_are_missing(phase: str) -> None:
+    world = at_rest()
+    world.change(service("v2"))
+    world.until(phase)
+    world.step()
+    world.capacity = 1  # until it is noticed
+    world.late = {CANDIDATE, OWN}
+    world.running[CANDIDATE] = ["v2", "v2?"]
+    world.tick()
+    world.step()
+    assert sorted(world.serving()) == ["v1", "v1", "v2"]
+    world.capacity = 2
+    world.step(seconds=1000)
+    world.step()
+    assert (world.phase, len(world.serving())) == (phase, 3)
+    world.late = set()
+    world.running = {name: [pod.removesuffix("?") for pod in pods] for name, pods in world.running.items()}
+    world.tick()
+    world.step()
+    if phase == "Switched":
+        world.step()
+        assert world.serving() == ["v2", "v2"]
+    world.until(None)
+    world.settle()
+    assert_rolled_out(world, "v2", "v1")
+
+
+@pytest.mark.parametrize("phase", ["Checking", "Switched"])
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_pods_that_vanish_without_a_fault_have_the_time_of_a_start(phase: str, comes_back: bool) -> None:
+    """A node was drained."""
+    fields: dict[str, Any] = {"startup": {"timeoutSeconds": 20}}
+    world = RolloutWorld.at_rest(service(**fields))
+    world.change(service("v2", **fields))
+    world.until(phase)
+    world.step()
+    world.capacity = 0  # until it is noticed
+    world.late = {CANDIDATE}
+    world.running[CANDIDATE] = ["v2?", "v2?"]
+    world.tick()
+    world.step()
+    world.capacity = 2
+    assert (world.phase, world.serving()) == ("Starting", ["v1", "v1"])
+    begun = world.now
+    if not comes_back:
+        world.until("Aborted")
+        assert world.rollout is not None
+        assert world.rollout.reason == "NotReady"
+        assert (world.now - begun).total_seconds() >= 20
+        return
+    world.late = set()
+    world.running[CANDIDATE] = ["v2", "v2"]
+    world.until(None)
+    world.settle()
+    assert_rolled_out(world, "v2", "v1")
+
+
+def test_an_update_without_room_for_another_pod_makes_way_for_itself() -> None:
+    world = at_rest()
+    world.room = 4
+    world.change(service("v2"))
+    world.until("Promoting")
+    while world.phase == "Promoting":
+        world.tick()
+        world.step()
+    assert world.rollout is None, "nothing is left to be changed"
+    world.settle()
+    assert_rolled_out(world, "v2", "v1")
+    assert not workload_view(world.workload("generation")).makes_way
+
+
+def test_an_update_makes_no_way_where_there_is_room() -> None:
+    """Its pods are the way back."""
+    world = at_rest()
+    world.change(service("v2"))
+    world.until("Promoting")
+    while world.phase == "Promoting":
+        world.tick()
+        world.step()
+        assert not workload_view(world.workload("generation")).makes_way
+        assert len(world.running[OWN]) >= 2
+
+
+def test_a_candidate_that_takes_the_room_of_its_successor_goes() -> None:
+    """A node is lost: of both workloads one pod is left, and no room."""
+    world = at_rest()
+    world.change(service("v2"))
+    world.until("Promoting")
+    world.step()
+    world.capacity, world.room = 1, 2
+    world.running = {OWN: ["v2"], CANDIDATE: ["v2"]}
+    world.until(None)
+    world.settle()
+    assert_rolled_out(world, "v2", "v1")
 
 
 def test_trouble_of_the_candidate_is_none_of_the_service() -> None:

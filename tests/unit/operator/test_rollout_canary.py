@@ -5,8 +5,12 @@ from typing import Any
 import pytest
 from tests.unit.operator.rollout_world import CANDIDATE, OWN, RolloutWorld, generation
 
-from ragops.api.traffic import CanaryAnalysisSpec
+from ragops.api.status import RolloutPhase
+from ragops.api.traffic import CanaryAnalysisSpec, CanarySpec, CanaryStep
+from ragops.cluster.cache import Key, WatchCache
+from ragops.controller.observe import compared
 from ragops.orchestration.analysis import Comparison, Figures, Verdict, judge
+from ragops.orchestration.rollout_canary import both_serve
 
 STEPS = [{"weightPercent": 10, "pauseSeconds": 10}, {"weightPercent": 50, "pauseSeconds": 20}]
 GOOD = Figures(requests=100, errors=1, timed=100, busy=10)
@@ -237,22 +241,149 @@ def test_a_candidate_that_breaks_is_taken_back() -> None:
     assert world.rollout.reason == "CrashLoop"
 
 
-def test_a_missing_pod_holds_a_step() -> None:
+def test_more_pods_that_are_wanted_hold_a_step() -> None:
+    """It does not end without them, and has the time of a start for them."""
     world = changed()
     world.until("Shifting")
+    world.step()
+    rollout = world.rollout
+    assert rollout is not None
     measure(world)
     world.change(service("v2", replicas=40))
     world.step()
     world.step()
     assert world.replicas(CANDIDATE) == 4
+    assert world.rollout is not None
+    assert (world.phase, world.rollout.since) == ("Shifting", rollout.since)
     world.step(seconds=100)
     world.step()
-    assert (world.phase, world.rollout and world.rollout.step) == ("Shifting", 0)
+    assert (world.phase, world.rollout and world.rollout.step) == ("Starting", 0)
     for _ in range(50):
         world.tick()
     world.step()
+    assert (world.phase, world.rollout and world.rollout.step) == ("Shifting", 0)
+    world.step(seconds=100)
+    world.step()
+    assert (world.phase, world.rollout and world.rollout.step) == ("Starting", 1)
+
+
+def test_a_step_that_loses_a_pod_has_the_time_of_a_start() -> None:
+    world = changed(startup={"timeoutSeconds": 20})
+    lose_one_in_the_second_step(world)
+    begun = world.now
+    world.until("Aborted")
     assert world.rollout is not None
-    assert world.rollout.step == 1
+    assert world.rollout.reason == "NotReady"
+    assert 20 <= (world.now - begun).total_seconds() < 25
+
+
+def test_a_step_that_misses_a_pod_can_be_promoted() -> None:
+    world = changed()
+    lose_one_in_the_second_step(world)
+    assert world.rollout is not None
+    world.command("generation", f"promote:{world.rollout.revision}")
+    world.step()
+    assert world.phase == "Promoting"
+    assert_rolled_out(world)
+
+
+def in_the_second_step(phase: str, **fields: Any) -> RolloutWorld:
+    world = changed(**fields)
+    world.until("Shifting")
+    measure(world)
+    world.until("Starting")
+    world.until(phase)
+    return world
+
+
+def lose_one_in_the_second_step(world: RolloutWorld) -> None:
+    world.until("Shifting")
+    measure(world)
+    world.until("Starting")
+    world.until("Shifting")
+    world.step()
+    world.late = {CANDIDATE}
+    world.running[CANDIDATE] = ["v2", "v2?"]
+    world.tick()
+    world.step()
+    assert (world.phase, world.rollout and world.rollout.step) == ("Starting", 1)
+    assert sorted(world.serving()) == ["v1"] * 4 + ["v2"]
+
+
+def test_what_breaks_or_fails_while_a_later_step_starts_is_taken_back_at_once() -> None:
+    """It has the requests of the step before."""
+    for reason in ("CrashLoop", "AnalysisFailed"):
+        world = in_the_second_step("Starting")
+        assert sorted(world.serving()) == ["v1"] * 4 + ["v2"]
+        assert world.rollout is not None
+        canaries = compared(WatchCache(), Key("default", "demo"), world.rag, world.rag.status)
+        assert [(canary.revision, canary.step) for canary in canaries] == [(world.rollout.revision, 1)]
+        if reason == "CrashLoop":
+            world.broken = {"v2"}
+            world.tick()
+        else:
+            measure(world, Figures(requests=100, errors=50, timed=100, busy=10))
+        world.step()
+        assert (world.phase, world.rollout and world.rollout.reason) == ("Aborted", reason)
+        assert world.serving() == ["v1"] * 4
+
+
+@pytest.mark.parametrize(
+    ("phase", "step", "both"),
+    [
+        (RolloutPhase.STARTING, 0, False),
+        (RolloutPhase.SHIFTING, 0, False),
+        (RolloutPhase.STARTING, 1, False),
+        (RolloutPhase.SHIFTING, 1, True),
+        (RolloutPhase.PAUSED, 1, True),
+        (RolloutPhase.PROMOTING, 1, False),
+        (RolloutPhase.STARTING, 2, True),
+        (RolloutPhase.SHIFTING, 2, False),
+        (RolloutPhase.PAUSED, 7, False),
+    ],
+)
+def test_when_both_versions_can_be_compared(phase: RolloutPhase, step: int, both: bool) -> None:
+    steps = [CanaryStep(weight_percent=weight) for weight in (0, 50, 100)]
+    assert both_serve(CanarySpec(steps=steps), phase, step) is both
+
+
+@pytest.mark.parametrize("phase", ["Shifting", "Paused"])
+def test_a_service_that_is_set_to_nothing_on_the_way(phase: str) -> None:
+    world = changed()
+    world.until(phase)
+    world.capacity = 0
+    world.change(service("v2", replicas=0))
+    for _ in range(10):
+        world.tick()
+        world.step()
+    assert world.running == {OWN: [], CANDIDATE: []}
+    assert world.rollout is not None
+    assert (world.rollout.phase, world.rollout.step) == (RolloutPhase.PAUSED, 0)
+    world.change(service("v2"))
+    for _ in range(6):
+        world.tick()
+        world.step()
+    assert sorted(world.serving()) == ["v1"] * 4 + ["v2"]
+
+
+def test_a_version_with_all_requests_keeps_its_size() -> None:
+    """Whatever becomes of the idle workload; and that helps out should more be wanted than are there."""
+    all_at_once = [{"weightPercent": 100, "pauseSeconds": 1000}]
+    world = changed(steps=all_at_once)
+    world.until("Shifting")
+    world.step()
+    world.change(service("v2", steps=all_at_once, replicas=1))
+    for _ in range(5):
+        world.tick()
+        world.step()
+    assert world.running == {OWN: ["v1"], CANDIDATE: ["v2"] * 4}
+    world.late = {CANDIDATE}
+    world.change(service("v2", steps=all_at_once, replicas=6))
+    for _ in range(8):
+        world.tick()
+        world.step()
+    assert world.phase == "Shifting"
+    assert sorted(world.serving()) == ["v1"] * 6 + ["v2"] * 4
 
 
 def test_the_strategy_changes_on_the_way() -> None:

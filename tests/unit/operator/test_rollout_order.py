@@ -7,7 +7,7 @@ from tests.unit.operator.rollout_world import RolloutWorld, generation
 from tests.unit.operator.world import IMAGES, rag_of, six
 
 from ragops.api.names import REVISION_ANNOTATION
-from ragops.api.status import RolloutPhase, RolloutStatus, VersionStatus
+from ragops.api.status import RAGStatus, RolloutPhase, RolloutStatus, VersionStatus
 from ragops.orchestration.observation import workload_view
 from ragops.orchestration.versions import at_version, reread, version_of
 from ragops.resources.pod import Images
@@ -217,6 +217,55 @@ def test_a_field_that_an_older_operator_did_not_know_makes_no_version() -> None:
     assert reread(service, unknown, IMAGES) is None
 
 
+def of_an_operator_before(status: RAGStatus) -> RAGStatus:
+    """As one that knew a field less would have written it: all revisions are others."""
+    (service,) = status.services
+    versions = {"stable": service.stable, "target": service.rollout and service.rollout.target}
+    older = {}
+    for name, version in versions.items():
+        assert version is not None
+        block = {k: v for k, v in version.spec["generation"].items() if k != "maxTokens"}
+        older[name] = VersionStatus(revision=f"old-{name}", spec={**version.spec, "generation": block})
+    rollout = service.rollout and service.rollout.model_copy(
+        update={"revision": "old-target", "target": older["target"]}
+    )
+    service = service.model_copy(update={"stable": older["stable"], "rollout": rollout})
+    return status.model_copy(update={"services": [service]})
+
+
+def test_a_version_that_was_given_up_is_not_tried_again_by_another_operator() -> None:
+    fields: dict[str, Any] = {"rollout": {"strategy": "BlueGreen"}}
+    world = RolloutWorld.at_rest(generation(**fields))
+    world.change(generation("v2", **fields))
+    world.until("Starting")
+    world.command("generation", f"abort:{rollout_of(world, 'generation').revision}")
+    world.settle()
+    assert world.phase == "Aborted"
+    before = rollout_of(world, "generation")
+    world.rag = world.rag.model_copy(update={"status": of_an_operator_before(world.rag.status)})
+    world.settle()
+    assert rollout_of(world, "generation") == before
+    assert "v2" not in world.served
+    world.change(generation("v3", **fields))
+    world.until(None, limit=1000)
+    world.settle()
+    assert world.running["demo-generation"] == ["v3", "v3"]
+
+
+def test_status_keeps_no_copy_of_a_large_version_but_the_stable_one() -> None:
+    """An object that is too large cannot be written any more."""
+    large = [{"name": "A", "value": "x" * 17_000}]
+    world = RolloutWorld.at_rest(generation(env=large))
+    world.change(generation("v2", env=large))
+    world.step()
+    assert rollout_of(world, "generation").target is None
+    world.settle()
+    assert world.versions == ("v2", None)
+    world.change(generation("v3"))
+    world.step()
+    assert rollout_of(world, "generation").target is not None
+
+
 def test_a_status_that_was_lost_is_found_again() -> None:
     world = RolloutWorld.at_rest(generation(rollout={"strategy": "BlueGreen"}))
     world.change(generation("v2", rollout={"strategy": "BlueGreen"}))
@@ -225,6 +274,21 @@ def test_a_status_that_was_lost_is_found_again() -> None:
     world.settle()
     assert world.running == {"demo-generation": ["v2", "v2"]}
     assert world.versions == ("v2", None)
+
+
+def test_a_status_that_was_lost_with_nothing_ready_takes_nobody_from_behind_the_service() -> None:
+    """The second workload goes when the Service is seen not to select it, as always."""
+    world = RolloutWorld.at_rest(generation(rollout={"strategy": "BlueGreen"}))
+    world.change(generation("v2", rollout={"strategy": "BlueGreen"}))
+    world.until("Switched")
+    world.capacity, world.broken = 0, {"v1", "v2"}
+    world.tick()
+    world.rag = world.rag.model_copy(update={"status": RAGStatus()})
+    assert not world.step().deletes
+    assert world.step().deletes
+    world.broken.clear()
+    world.settle()
+    assert world.running == {"demo-generation": ["v2", "v2"]}
 
 
 def test_paused_rollouts_stand_still() -> None:

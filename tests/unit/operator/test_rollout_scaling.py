@@ -6,10 +6,13 @@ import pytest
 from tests.unit.operator.rollout_world import CANDIDATE, OWN, RolloutWorld, generation
 from tests.unit.operator.world import rag_of
 
+from ragops.api.autoscaling import MetricType
 from ragops.api.status import HealthState
 from ragops.cluster.cache import Key, WatchCache
 from ragops.controller.observe import checked, compared, targets
 from ragops.resources.variant import Traffic, Variant, traffic_selector
+from ragops.scaling.decision import Decision
+from ragops.scaling.window import Sample, Window, reading
 
 BLUE_GREEN: dict[str, Any] = {"strategy": "BlueGreen"}
 AUTO = {"minReplicas": 2, "maxReplicas": 8}
@@ -76,18 +79,53 @@ def test_the_candidate_grows_with_what_the_scaler_wants() -> None:
     assert world.running == {OWN: ["v2"] * 5}
 
 
-def test_a_canary_adds_its_pods() -> None:
+def canary(**autoscaling: Any) -> RolloutWorld:
+    """Two replicas, and one of a canary beside them, which has a share of the requests."""
     canary = {"steps": [{"weightPercent": 50}], "analysis": {"minRequests": 0}}
     rollout = {"strategy": "Canary", "canary": canary}
-    before, after = ([{**service(image)[0], "rollout": rollout}] for image in ("v1", "v2"))
+    fields = {"rollout": rollout, "autoscaling": {**AUTO, **autoscaling}}
+    before, after = ([{**service(image)[0], **fields}] for image in ("v1", "v2"))
     world = RolloutWorld(rag_of(before))
     world.settle()
     world.settle()
     world.change(after)
     world.until("Shifting")
     world.step()
-    assert ready(world) == (2, 3)
+    return world
+
+
+def use(world: RolloutWorld, cpu: float) -> Decision:
+    """What comes of so much CPU, in per cent, in each pod that gets requests."""
+    pods = len(world.serving())
+    world.windows = {"generation": Window((Sample(world.now, {MetricType.CPU: reading([cpu] * pods)}),))}
+    world.step()
+    (record,) = world.last.records
+    return record.decision
+
+
+def test_the_pods_of_a_canary_are_not_those_of_the_scaler() -> None:
+    world = canary()
+    assert ready(world) == (2, 2)
+    assert world.last.records[0].replicas.beside == 1
     assert world.service("generation").ready_replicas == 3
+
+
+@pytest.mark.parametrize("mode", ["Step", "Proportional"])
+def test_a_canary_that_shares_the_load_lets_no_pod_go(mode: str) -> None:
+    """Nor does the calm of that time count for when it is over."""
+    world = canary(mode=mode, stabilitySeconds=0, cooldownSeconds=0, metrics=[{"type": "CPU"}])
+    own = next(obj for ref, obj in world.children.items() if (ref.kind, ref.name) == ("Deployment", OWN))
+    own["spec"]["replicas"] = 3
+    for _ in range(5):
+        world.tick()
+        decision = use(world, 5.0)
+        assert (decision.desired, decision.action, decision.reason) == (3, "Hold", "Stabilizing")
+        status = world.service("generation").scaling
+        assert status is not None
+        assert (status.stable_since, status.peaks) == (None, [])
+    for _ in range(3):
+        use(world, 5.0)
+        assert world.last.status is None, "nothing has changed"
 
 
 def pod(name: str, variant: str | None) -> dict[str, Any]:

@@ -133,6 +133,8 @@ class World:
         ref = ref_of(manifest)
         old = self.children.get(ref)
         obj: Manifest = {**manifest, "metadata": dict(manifest["metadata"]), "spec": dict(manifest["spec"])}
+        if old and ref.kind == "Deployment":
+            assert manifest["spec"]["selector"] == old["spec"]["selector"], "the API server refuses that"
         generation = old["metadata"]["generation"] + 1 if old else 1
         obj["metadata"] |= {
             "uid": f"uid-{ref}",

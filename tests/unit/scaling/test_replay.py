@@ -80,7 +80,7 @@ def test_a_decision_that_comes_out_otherwise_is_told_field_by_field() -> None:
     found = replay(log)
     assert not found.confirmed
     (difference,) = found.different
-    assert json.loads(log[difference.line - 1])["replicas"] == {"wanted": 9, "ready": 9}
+    assert json.loads(log[difference.line - 1])["replicas"] == {"wanted": 9, "ready": 9, "beside": 0}
     assert difference.fields["desired"] == (made[1].decision.desired, 10)
     assert "inputs" not in difference.fields
     text = text_of(log)
