@@ -41,8 +41,9 @@ def install_crds(cluster: Cluster) -> None:
     crds = str(ROOT / "crds")
     cluster.run("apply", "--server-side", "--force-conflicts", "-f", crds)
     # `kubectl wait` fails where the object has no condition at all yet.
-    established = """jsonpath={.status.conditions[?(@.type=="Established")].status}"""
-    eventually(lambda: cluster.run("get", "-f", crds, "-o", established) == "True", "the CRD is established")
+    eventually(
+        lambda: '"type": "Established"' in cluster.run("get", "-f", crds, "-o", "json"), "the CRD is ready"
+    )
 
 
 @pytest.fixture(scope="session")
