@@ -108,7 +108,8 @@ def test_a_version_that_does_not_start_never_gets_a_request(space: Space, audit:
 @pytest.mark.usefixtures("operator")
 def test_what_breaks_after_the_switch_is_taken_back(space: Space) -> None:
     await_first(space)
-    space.apply_rag(service("test/services:2", delay=600))
+    (patient,) = service("test/services:2", delay=600)
+    space.apply_rag([{**patient, "startup": {"timeoutSeconds": 10}}])
     await_phase(space, "Switched")
     candidates = [
         p for p in space.pods("generation") if p["metadata"]["labels"]["ragops.dev/variant"] == "candidate"
@@ -118,8 +119,9 @@ def test_what_breaks_after_the_switch_is_taken_back(space: Space) -> None:
         space.patch(
             "Pod", pod["metadata"]["name"], {"status": {"conditions": conditions}}, "status", by="kubelet"
         )
-    told = await_phase(space, "Aborted")
-    assert told["reason"] == "CandidateUnhealthy"
+    eventually(lambda: variant(space) == "stable", "the old version serves", 5)
+    # They have the time of a start to come back: a drained node is no fault of the version.
+    assert await_phase(space, "Aborted")["reason"] in ("CandidateUnhealthy", "NotReady")
     assert variant(space) == "stable"
     space.await_state("generation", "Ready")
 
@@ -144,7 +146,7 @@ def test_what_a_person_changes_on_the_way_comes_back(space: Space) -> None:
     await_phase(space, "Switched")
     space.patch("Service", OWN, {"spec": {"selector": {"ragops.dev/variant": "stable"}}})
     eventually(lambda: variant(space) == "candidate", "the Service", 5)
-    space.patch("Deployment", CANDIDATE, {"spec": {"replicas": 5}})
+    space.patch("Deployment", CANDIDATE, {"spec": {"replicas": 1}})
     eventually(lambda: space.get("Deployment", CANDIDATE)["spec"]["replicas"] == 2, "its size", 5)
     space.delete("Deployment", OWN)
     eventually(lambda: space.find("Deployment", OWN), "the own workload", 5)
