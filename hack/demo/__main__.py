@@ -56,7 +56,7 @@ def farewell(cluster: Provider) -> None:
         print(f"kubectl is not on your PATH:\n  export PATH=$PATH:{Path(cluster.kubectl).parent}\n")
     print(f"""
 How to go on:
-  kubectl describe rag {NAME}
+  .venv/bin/kubectl-rag status {NAME}
   kubectl get rag {NAME} -o yaml
   kubectl port-forward service/{NAME}-api 8080 & forward=$!
   curl --retry-connrefused --retry 9 -F file=@README.md http://127.0.0.1:8080/v1/documents
