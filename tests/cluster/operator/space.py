@@ -229,8 +229,8 @@ class Space:
         }
 
     def set_ready(self, service: str, ready: bool = True, rag: str = "demo") -> None:
-        """Writes the status of the pods of a service, as a kubelet does; waits until there is one."""
-        eventually(lambda: self.pods(service, rag), f"{service} has pods")
+        """Writes the status of the pods of a service, as a kubelet does; waits until all wanted exist."""
+        eventually(lambda: self._has_all(service, rag), f"{service} has its pods")
         condition = {
             "type": "Ready",
             "status": str(ready),
@@ -239,6 +239,10 @@ class Space:
         for pod in self.pods(service, rag):
             status = {"phase": "Running", "conditions": [condition]}
             self.patch("Pod", pod["metadata"]["name"], {"status": status}, "status", by="kubelet")
+
+    def _has_all(self, service: str, rag: str) -> bool:
+        wanted = self.replicas(service, rag)
+        return wanted is not None and len(self.pods(service, rag)) >= wanted > 0
 
     def use(self, service: str, rag: str = "demo", **amounts: str) -> None:
         """What each pod of a service uses from now on, of `cpu` and `memory`; metrics-server tells."""
