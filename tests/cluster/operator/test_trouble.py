@@ -120,7 +120,7 @@ def test_a_quota_that_is_used_up(space: Space, audit: Audit) -> None:
     audit.assert_no_writes(user(space), 3)
 
     space.delete("ResourceQuota", "compute")
-    space.await_ready(timeout=60)
+    space.await_ready(timeout=150)  # the controllers try again later each time
     assert _reason(space) is None
 
 
