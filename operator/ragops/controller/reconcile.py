@@ -124,7 +124,7 @@ class Reconciler:
             return None
         now = self._clock()
         meta, status = ObjectMeta.model_validate(raw["metadata"]), _status(key, raw)
-        todo = self._plan(key, raw, status, now)
+        todo = self._plan(key, raw, meta, status, now)
         self._metrics.publish(*key, todo.records)
         self._memory[key] = todo.health or self._memory.get(key, {})
         self._health.publish(*key, by_service(key, todo.status or status, self._prober))
@@ -142,17 +142,17 @@ class Reconciler:
             raise ClusterError(failure.reason, f"{service}: {failure.message}")
         return now if told else todo.wake_at  # the status does not know yet that the failures are over
 
-    def _plan(self, key: Key, raw: Mapping[str, Any], status: RAGStatus, now: datetime) -> Plan:
+    def _plan(
+        self, key: Key, raw: Mapping[str, Any], meta: ObjectMeta, status: RAGStatus, now: datetime
+    ) -> Plan:
         spec = self._read(key, raw)
         if not isinstance(spec, RAGDeployment):
-            return reject(status, raw["metadata"].get("generation", 0), spec, now)
-        metadata = ObjectMeta.model_validate(raw["metadata"])
-        rag = spec.model_copy(update={"status": status, "metadata": metadata})
+            return reject(status, meta.generation, spec, now)
+        rag = spec.model_copy(update={"status": status, "metadata": meta})
         self._compared[key] = tuple(compared(self._cache, key, rag, status))
-        services = (service.name for service in rag.spec.services)
-        windows = dict.fromkeys(services, self._sampler.unsampled) | self._sampler.windows(key)
-        self._checked[key] = self._checked.get(key) or tuple(checked(self._cache, key, rag))
         names = [service.name for service in rag.spec.services]
+        windows = dict.fromkeys(names, self._sampler.unsampled) | self._sampler.windows(key)
+        self._checked[key] = self._checked.get(key) or tuple(checked(self._cache, key, rag))
         evidence = {name: self._prober.evidence(ServiceId(key, name)) for name in names}
         found = {name: self._comparer.comparison(ServiceId(key, name)) for name in names}
         seen = observe(

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final
 
 from ragops.api.base import ServiceType
+from ragops.api.defaults import DEFAULT_HEALTH_PATH
 from ragops.api.service import ServiceSpec
 from ragops.api.status import HealthState, HealthStatus, ServiceStatus
 from ragops.health import checks, readiness
@@ -165,10 +165,7 @@ def is_measured(spec: ServiceSpec) -> bool:
 
 def check_path(spec: ServiceSpec) -> str:
     """What the pods are asked for."""
-    return spec.health.check.path or spec.health.path or DEFAULT_PATH
-
-
-DEFAULT_PATH: Final = "/readyz"
+    return spec.health.check.path or spec.health.path or DEFAULT_HEALTH_PATH
 
 
 def _taken_in(spec: ServiceSpec, probes: Probes, memory: Memory, now: datetime) -> Memory:

@@ -12,9 +12,8 @@ from ragops.health.readiness import PodCounts
 from ragops.orchestration.diagnosis import StartReason
 from ragops.orchestration.graph import upstreams
 from ragops.orchestration.known import Known
-from ragops.orchestration.observation import Observation, Workload, workload_view
-from ragops.resources.children import candidate_ref, service_ref
-from ragops.resources.variant import Traffic, traffic_of
+from ragops.orchestration.observation import Observation
+from ragops.resources.variant import Traffic
 
 _HOPELESS: Final = (
     StartReason.IMAGE_PULL_FAILED,
@@ -37,12 +36,10 @@ class Assessment:
     memory: Memory
 
 
-def assess_all(
-    rag: str, services: Sequence[Known], seen: Observation, now: datetime
-) -> dict[str, Assessment]:
+def assess_all(services: Sequence[Known], seen: Observation, now: datetime) -> dict[str, Assessment]:
     """By service. Trouble reaches all that depend on a service in the same pass, and so does its end."""
     specs = {service.spec.name: service.spec for service in services}
-    own = {s.spec.name: own_health(s.spec, _probes(rag, s, seen), _memory(s, seen), now) for s in services}
+    own = {s.spec.name: own_health(s.spec, _probes(s, seen), _memory(s, seen), now) for s in services}
     above = {name: upstreams(name, specs) for name in specs}
     failing = frozenset(name for name, (found, _) in own.items() if found.state is HealthState.UNHEALTHY)
     assessed = {}
@@ -74,27 +71,20 @@ def _memory(service: Known, seen: Observation) -> Memory:
     return remembered(service.previous, service.wanted)
 
 
-def _probes(rag: str, service: Known, seen: Observation) -> Probes:
+def _probes(service: Known, seen: Observation) -> Probes:
     """Judged are the pods that get the requests: while a new version is tried, those may be of either."""
     name, trouble, startup = service.spec.name, service.trouble, service.progress.startup
-    traffic = traffic_of(seen.children.get(service_ref(rag, service.spec)))
-    serving = _candidate(rag, service, seen) if traffic is Traffic.CANDIDATE else service.workload
-    text = f"{trouble.reason}: {trouble.message}" if trouble else None
+    serving = service.candidate if service.traffic is Traffic.CANDIDATE else service.workload
     failed = service.progress.state is ServiceState.FAILED
     return Probes(
         started=service.was_ready,
         pods=PodCounts(
             wanted=serving.wanted if serving else 1,  # that of a workload that is gone
             ready=serving.ready if serving else 0,
-            trouble=text,
+            trouble=str(trouble) if trouble else None,
             hopeless=trouble is not None and trouble.reason in _HOPELESS,
         ),
-        ready=tuple(p.uid for p in seen.pods_of(name) if p.ready and traffic.reaches(p.variant)),
+        ready=tuple(p.uid for p in seen.pods_of(name) if p.ready and service.traffic.reaches(p.variant)),
         evidence=seen.evidence.get(name, Evidence()),
         start_failed=f"{startup.reason}: {startup.message}" if failed else None,
     )
-
-
-def _candidate(rag: str, service: Known, seen: Observation) -> Workload | None:
-    live = seen.children.get(candidate_ref(rag, service.spec))
-    return workload_view(live) if live else None

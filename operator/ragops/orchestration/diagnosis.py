@@ -91,6 +91,9 @@ class Diagnosis:
     reason: str
     message: str
 
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.message}"
+
 
 def diagnose(
     pods: Sequence[PodView],

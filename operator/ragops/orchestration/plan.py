@@ -48,7 +48,7 @@ def plan(rag: RAGDeployment, seen: Observation, images: Images, now: datetime) -
     applies = () if rag.spec.paused else tuple(_applies(wanted, seen))
     changed = {apply.ref for apply in applies if apply.exists}
     services = [_restarted(s, changed, now.replace(microsecond=0)) for s in services]
-    assessed = assess_all(rag.metadata.name, services, seen, now)
+    assessed = assess_all(services, seen, now)
     healths = {name: assessment.status for name, assessment in assessed.items()}
     status = report(rag, services, {apply.ref for apply in applies}, decisions, healths, rollouts, now)
     due = Plan(

@@ -16,6 +16,7 @@ from ragops.api.status import (
 from ragops.orchestration.conditions import accepted, merge, of_services, summarize
 from ragops.orchestration.known import Known, serving_workload
 from ragops.orchestration.rollout import Outcome
+from ragops.orchestration.rollout_rolling import told
 from ragops.orchestration.times import next_second
 from ragops.resources.child import ChildRef
 from ragops.scaling.choice import remember
@@ -106,15 +107,11 @@ def _same_version(service: Known, revision: str, applied: bool) -> RolloutStatus
     if not applied and workload.updated == workload.total:
         return None  # replicas may be on their way up or down, all of the current version
     updated = 0 if applied else workload.updated
-    if trouble is None:
-        message = f"{updated} of {workload.wanted} pods are of the new version"
-        return RolloutStatus(revision=revision, updated_replicas=updated, message=message)
-    why = f"the new version does not start ({trouble.reason}: {trouble.message})"
     return RolloutStatus(
         revision=revision,
         updated_replicas=updated,
-        reason=trouble.reason,
-        message=f"{why}; {service.ready} pods keep serving",
+        reason=trouble.reason if trouble else None,
+        message=told(updated, workload.wanted, service.ready, trouble),
     )
 
 

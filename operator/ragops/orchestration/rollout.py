@@ -61,11 +61,11 @@ def roll_out(
     outcomes: dict[str, Outcome] = {}
     for service in services:
         name = service.spec.name
-        required = [n for n in specs if n in upstreams(name, specs, only_required=True)]
+        required = upstreams(name, specs, only_required=True)
         behind = {
-            n: outcomes[n].status
-            for n in required
-            if not known[n].was_ready or outcomes[n].status is not None
+            n: outcome.status
+            for n, outcome in outcomes.items()
+            if n in required and (not known[n].was_ready or outcome.status is not None)
         }
         case = _Versions(rag, service, seen, images, behind, now)
         outcomes[name] = _frozen(service, images) if rag.spec.paused else _outcome(case)

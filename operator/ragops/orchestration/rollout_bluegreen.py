@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from ragops.api.status import RolloutPhase, RolloutStatus
 from ragops.api.traffic import BlueGreenSpec, Promotion
-from ragops.orchestration.diagnosis import Diagnosis
 from ragops.orchestration.rollout_case import (
+    CHECK_FAILS,
     Case,
     Command,
     Move,
@@ -47,7 +47,7 @@ def advance(case: Case) -> Move:
 def _checking(case: Case, settings: BlueGreenSpec, size: int) -> Move:
     """All of the candidate was ready. Losing a pod begins the start, and then the check, anew."""
     if case.failing_checks:
-        return aborted(case, Diagnosis("CandidateUnhealthy", "the check of its pods fails"))
+        return aborted(case, CHECK_FAILS)
     seconds = settings.check_seconds
     checking = case.at(RolloutPhase.CHECKING, f"the new version must stay healthy for {seconds} s")
     due = (checking.since or case.now) + timedelta(seconds=seconds)

@@ -1,7 +1,7 @@
 """What a rollout is decided from, what comes of it, and the moves that all strategies share."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from math import ceil
 from typing import Final
@@ -12,8 +12,11 @@ from ragops.health.hysteresis import Verdict
 from ragops.orchestration.analysis import Comparison
 from ragops.orchestration.diagnosis import Diagnosis, StartReason
 from ragops.orchestration.observation import Workload
+from ragops.orchestration.startup import timeout_at, too_slow
 from ragops.orchestration.times import next_second
 from ragops.resources.variant import Traffic, Variant
+
+CHECK_FAILS: Final = Diagnosis("CandidateUnhealthy", "the check of its pods fails")
 
 
 class Command(StrEnum):
@@ -129,7 +132,7 @@ class Case:
         ):
             return self.candidate_trouble
         if 0 < self.ready <= self.failing_checks:
-            return Diagnosis("CandidateUnhealthy", "the check of its pods fails")
+            return CHECK_FAILS
         alone = self.traffic is Traffic.CANDIDATE
         if alone and self.unhealthy_since is not None and self.unhealthy_since >= self.since:
             return Diagnosis("CandidateUnhealthy", "the service became Unhealthy with it")
@@ -142,9 +145,10 @@ class Case:
         reason: str | None = None,
         step: int | None = None,
         weight: int = 0,
+        anew: bool = False,
     ) -> RolloutStatus:
-        """The status of a phase, or of a step of it, which goes on or begins now."""
-        goes_on = self.before and (self.before.phase, self.before.step) == (phase, step)
+        """The status of a phase, or of a step of it, which goes on or begins now; `anew`: in any case."""
+        goes_on = not anew and self.before and (self.before.phase, self.before.step) == (phase, step)
         new = [w for w in (self.own, self.candidate) if w and w.revision == self.target.revision]
         return RolloutStatus(
             revision=self.target.revision,
@@ -183,15 +187,14 @@ DONE = Move(None, own_is_new=True)
 def starting(case: Case, size: int, traffic: Traffic, step: int | None = None, weight: int = 0) -> Move:
     """The candidate's pods come up, each within the time that a start of the service may take."""
     message = f"{case.ready} of {size} pods of the new version are ready"
-    status = case.at(RolloutPhase.STARTING, message, step=step, weight=weight)
     trouble = case.candidate_trouble
-    if trouble is None and case.before is not None and case.ready > case.before.ready_replicas:
-        status = status.model_copy(update={"since": next_second(case.now)})
-    deadline = (status.since or case.now) + timedelta(seconds=case.spec.startup.timeout_seconds)
+    more = trouble is None and case.before is not None and case.ready > case.before.ready_replicas
+    status = case.at(RolloutPhase.STARTING, message, step=step, weight=weight, anew=more)
+    deadline = timeout_at(case.spec, status.since or case.now)
     if case.now >= deadline:
         return aborted(case, trouble or not_ready(case.spec))
     if trouble is not None:
-        message = f"the new version does not start ({trouble.reason}: {trouble.message})"
+        message = f"the new version does not start ({trouble})"
         status = status.model_copy(update={"reason": trouble.reason, "message": message})
     return Move(status, candidate=size, traffic=traffic, wake_at=deadline)
 
@@ -201,7 +204,7 @@ def troubled(case: Case, size: int, status: RolloutStatus) -> RolloutStatus:
     trouble = case.candidate_trouble
     if trouble is None or case.is_up(size):
         return status
-    message = f"a pod of the new version is not ready ({trouble.reason}: {trouble.message})"
+    message = f"a pod of the new version is not ready ({trouble})"
     return status.model_copy(update={"reason": trouble.reason, "message": message})
 
 
@@ -215,7 +218,7 @@ def promoting(case: Case, size: int, step: int | None = None, weight: int = 0) -
     trouble = case.own_trouble
     message = "the service's own workload takes the new version"
     if trouble is not None:
-        message = f"{message}, and does not start ({trouble.reason}: {trouble.message})"
+        message = f"{message}, and does not start ({trouble})"
     reason = trouble.reason if trouble else None
     status = case.at(RolloutPhase.PROMOTING, message, reason, step=step, weight=weight)
     traffic = case.traffic if case.ready else Traffic.STABLE
@@ -254,7 +257,7 @@ _NO_ROOM: Final = (StartReason.UNSCHEDULABLE, StartReason.QUOTA_EXCEEDED)
 def aborted(case: Case, why: Diagnosis) -> Move:
     """The old version serves again, until the spec asks for another one."""
     message = (
-        f"the new version was given up ({why.reason}: {why.message}), and the old one serves: change the "
+        f"the new version was given up ({why}), and the old one serves: change the "
         "service, or take the change back with kubectl rag rollout undo"
     )
     status = case.at(RolloutPhase.ABORTED, message, why.reason)
@@ -272,8 +275,4 @@ def stopped(case: Case) -> Move | None:
 
 def not_ready(spec: ServiceSpec) -> Diagnosis:
     """The pods take longer than a start of the service may take, and nothing tells why."""
-    return Diagnosis(
-        "NotReady",
-        f"not ready after {spec.startup.timeout_seconds} s: see the pod's log, or raise "
-        "startup.timeoutSeconds",
-    )
+    return Diagnosis("NotReady", too_slow(spec))

@@ -1,10 +1,9 @@
 """RollingUpdate: the workload's controller replaces pod by pod."""
 
-from datetime import timedelta
-
 from ragops.api.status import RolloutPhase
+from ragops.orchestration.diagnosis import Diagnosis
 from ragops.orchestration.rollout_case import DONE, Case, Move, not_ready, stopped
-from ragops.orchestration.times import next_second
+from ragops.orchestration.startup import timeout_at
 
 
 def advance(case: Case) -> Move:
@@ -18,15 +17,17 @@ def advance(case: Case) -> Move:
     own = case.own
     updated = own.updated if own and own.settled and own.revision == case.target.revision else 0
     wanted, ready = (own.wanted, own.ready) if own else (0, 0)
-    status = case.at(RolloutPhase.UPDATING, f"{updated} of {wanted} pods are of the new version")
-    if case.before and case.before.updated_replicas != updated:
-        status = status.model_copy(
-            update={"since": next_second(case.now)}
-        )  # a pod more begins the time limit anew
-    deadline = (status.since or case.now) + timedelta(seconds=case.spec.startup.timeout_seconds)
+    # A pod more begins the time limit anew.
+    more = case.before is not None and case.before.updated_replicas != updated
+    status = case.at(RolloutPhase.UPDATING, "", anew=more)
+    deadline = timeout_at(case.spec, status.since or case.now)
     trouble = case.own_trouble or (not_ready(case.spec) if case.now >= deadline else None)
-    if trouble is not None:
-        why = f"the new version does not start ({trouble.reason}: {trouble.message})"
-        message = f"{why}; {ready} pods keep serving"
-        status = status.model_copy(update={"reason": trouble.reason, "message": message})
-    return Move(status, own_is_new=True, wake_at=deadline)
+    said = {"reason": trouble and trouble.reason, "message": told(updated, wanted, ready, trouble)}
+    return Move(status.model_copy(update=said), own_is_new=True, wake_at=deadline)
+
+
+def told(updated: int, wanted: int, ready: int, trouble: Diagnosis | None) -> str:
+    """How far an update of pods is, or why it does not go on."""
+    if trouble is None:
+        return f"{updated} of {wanted} pods are of the new version"
+    return f"the new version does not start ({trouble}); {ready} pods keep serving"

@@ -98,10 +98,14 @@ def _troubled(started_at: datetime, ready_at: datetime | None, trouble: Diagnosi
 
 
 def _timed_out(service: ServiceSpec) -> Diagnosis:
-    seconds = service.startup.timeout_seconds
-    return Diagnosis(
-        StartReason.STARTUP_TIMEOUT,
-        f"not ready after {seconds} s: see the pod's log, or raise startup.timeoutSeconds",
+    return Diagnosis(StartReason.STARTUP_TIMEOUT, too_slow(service))
+
+
+def too_slow(service: ServiceSpec) -> str:
+    """What to say when a start takes longer than it may, and nothing tells why."""
+    return (
+        f"not ready after {service.startup.timeout_seconds} s: see the pod's log, or raise "
+        "startup.timeoutSeconds"
     )
 
 

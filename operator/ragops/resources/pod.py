@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ragops.api.base import ServiceType
+from ragops.api.defaults import DEFAULT_HEALTH_PATH
 from ragops.api.names import common_labels, selector_labels
 from ragops.api.rag import RAGDeployment
 from ragops.api.service import ResourceList, ResourcesSpec, ServiceSpec
@@ -127,7 +128,7 @@ def _container(rag: RAGDeployment, service: ServiceSpec, images: Images) -> Mani
 def _probes(service: ServiceSpec) -> Manifest:
     """Readiness by the service's health settings; liveness is more patient: load must never restart a pod."""
     health = service.health
-    ready: Manifest = {"httpGet": {"path": health.path or "/readyz", "port": "http"}}
+    ready: Manifest = {"httpGet": {"path": health.path or DEFAULT_HEALTH_PATH, "port": "http"}}
     alive: Manifest = {"httpGet": {"path": "/livez", "port": "http"}}
     if service.type is ServiceType.VECTOR_STORE:
         ready = {"exec": {"command": ["pg_isready", "-h", "127.0.0.1", "-U", "rag", "-d", "rag"]}}
