@@ -29,7 +29,7 @@ def _commands() -> None:
 @app.command()
 def operator() -> None:
     """Run the operator. It is configured by its environment; see the Helm chart."""
-    from ragops.controller.run import run  # takes as long to import as all the other commands together
+    from ragops.controller.start import run  # takes as long to import as all the other commands together
 
     try:
         settings = from_environment()

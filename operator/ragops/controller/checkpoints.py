@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 
 EVERY_SECONDS: Final = 1800.0
 """Of learning that a killed operator may lose; one that ends in order loses none."""
+LONGEST_SECONDS: Final = 10.0
+"""For reading or storing all."""
+LOOK_SECONDS: Final = 60.0
+"""Between two looks at what is to be stored."""
 LABEL: Final = "ragops.dev/learned"
 """Its value is the name of the lease, which tells the operators of one namespace apart."""
 SERVICE: Final = "ragops.dev/learned-of"

@@ -1,39 +1,33 @@
-"""The operator process: starts everything on one event loop, and stops it gracefully."""
+"""The operator: all its parts and loops on one event loop, from the first list to the graceful end."""
 
 import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, nullcontext, suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import kopf
-from aiohttp import web
-from kubernetes.aio import client, config
 
-from ragops.cluster.access import api_server
 from ragops.cluster.cache import Key, WatchCache, prime
 from ragops.cluster.client import KubernetesCluster
-from ragops.cluster.connection import connected
 from ragops.cluster.errors import ClusterError, NotLeaderError, UnavailableError
 from ragops.cluster.lease import Alone, Elector, Leadership
 from ragops.controller import handlers
-from ragops.controller.checkpoints import EVERY_SECONDS, Checkpoints
+from ragops.controller.checkpoints import EVERY_SECONDS, LONGEST_SECONDS, LOOK_SECONDS, Checkpoints
 from ragops.controller.execute import Executor
 from ragops.controller.queue import WorkQueue
 from ragops.controller.reconcile import Reconciler
-from ragops.controller.server import application
-from ragops.controller.settings import ScrapeWay, Settings
+from ragops.controller.server import application, serving
+from ragops.controller.settings import Settings
 from ragops.metrics.comparer import Comparer
 from ragops.metrics.endpoint import EndpointSource
 from ragops.metrics.prober import TICK_SECONDS as PROBE_TICK_SECONDS
 from ragops.metrics.prober import Prober
-from ragops.metrics.prometheus import PrometheusSource
-from ragops.metrics.resource import ResourceSource
 from ragops.metrics.sampler import TICK_SECONDS, Sampler
-from ragops.metrics.scrape import DirectScraper, ProxyScraper, Scraper
+from ragops.metrics.scrape import Scraper
 from ragops.metrics.source import Source
 from ragops.telemetry.decisions import DecisionLog
 from ragops.telemetry.metrics import LEADER, PASS_SECONDS, PASSES, UNEXPECTED
@@ -50,9 +44,6 @@ GAP_SECONDS = handlers.RECONNECT_SECONDS + 1
 STUCK_SECONDS = 120
 """A pass that takes longer, or a queue of which nothing is taken: the operator must be restarted."""
 PASS_TIMEOUT_SECONDS = 90
-LEARNED_SECONDS = 10
-"""Longest time for reading or storing what was learned."""
-LEARNED_PERIOD_SECONDS = 60
 
 
 class Operator:
@@ -104,7 +95,7 @@ class Operator:
     async def run(self) -> None:
         """Runs until SIGTERM or SIGINT, then cancels the passes under way and gives the lease back."""
         app = application(self._not_alive, self._not_ready, self._healths)
-        async with _serving(app, self._settings.port):
+        async with serving(app, self._settings.port):
             await self._prime_first()
             if self._elector is None:
                 self._leadership_changed(True)
@@ -127,7 +118,9 @@ class Operator:
 
     def _jobs(self) -> list[Coroutine[None, None, None]]:
         jobs = [self._work() for _ in range(WORKERS)]
-        jobs += [self._resync(), self._take_over(), self._sample(), self._probe(), self._keep_learned()]
+        jobs += [self._resync(), self._take_over(), self._keep_learned()]
+        jobs.append(self._repeat("sampler", self._sample, TICK_SECONDS))
+        jobs.append(self._repeat("prober", self._probe, PROBE_TICK_SECONDS))
         if self._elector is not None:
             jobs.append(self._elector.run())
         return jobs
@@ -186,49 +179,47 @@ class Operator:
                 logger.warning("what is there cannot be listed yet: %s", error)
                 await asyncio.sleep(PRIME_RETRY_SECONDS)
 
-    async def _sample(self) -> None:
+    async def _repeat(self, what: str, step: Callable[[], Awaitable[float]], pause: float) -> None:
+        """The outer loop around what a leader does all the time: a step says when the next one is due."""
         while True:
-            pause = TICK_SECONDS
+            seconds = pause
             if self._leadership.holds:
                 try:
-                    if not self._restored:
-                        await self._restore()
-                    pause = self._sampler.start_due(self._reconciler.targets(), datetime.now(UTC))
-                except Exception:  # the edge of the sampling loop
-                    logger.exception("unexpected error in the sampler")
-                    UNEXPECTED.labels("sampler").inc()
-            await asyncio.sleep(pause)
+                    seconds = await step()
+                except Exception:  # the edge of the loop: the next step may go well
+                    logger.exception("unexpected error in the %s", what)
+                    UNEXPECTED.labels(what).inc()
+            await asyncio.sleep(seconds)
 
-    async def _probe(self) -> None:
-        while True:
-            if self._leadership.holds:
-                try:
-                    self._prober.start_due(self._reconciler.checked())
-                    self._comparer.start_due(self._reconciler.compared())
-                except Exception:  # the edge of the probing loop
-                    logger.exception("unexpected error in the prober")
-                    UNEXPECTED.labels("prober").inc()
-            await asyncio.sleep(PROBE_TICK_SECONDS)
+    async def _sample(self) -> float:
+        if not self._restored:
+            await self._restore()
+        return self._sampler.start_due(self._reconciler.targets(), datetime.now(UTC))
+
+    async def _probe(self) -> float:
+        self._prober.start_due(self._reconciler.checked())
+        self._comparer.start_due(self._reconciler.compared())
+        return PROBE_TICK_SECONDS
 
     async def _restore(self) -> None:
         """What the leader before has learned. Scaling does not wait for long for it."""
         self._restored = True
         try:
-            async with asyncio.timeout(LEARNED_SECONDS):
+            async with asyncio.timeout(LONGEST_SECONDS):
                 self._sampler.restore(await self._checkpoints.load())
         except (ClusterError, TimeoutError) as error:
             logger.warning("what was learned before cannot be had and is learned anew: %s", error)
 
     async def _keep_learned(self) -> None:
         while True:
-            await asyncio.sleep(LEARNED_PERIOD_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS)
             await self._save_learned(EVERY_SECONDS)
 
     async def _save_learned(self, older_than: float) -> None:
         if not (self._leadership.holds and self._restored):
             return
         try:
-            async with asyncio.timeout(LEARNED_SECONDS):
+            async with asyncio.timeout(LONGEST_SECONDS):
                 await self._checkpoints.remove_gone(self._reconciler.knows)
                 await self._checkpoints.save(list(self._sampler.learned()), older_than)
         except NotLeaderError:
@@ -307,60 +298,3 @@ class Operator:
 
     def _not_ready(self) -> str | None:
         return None if self._primed else "the watch cache is not filled yet"
-
-
-@asynccontextmanager
-async def _serving(app: web.Application, port: int) -> AsyncIterator[None]:
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, port=port).start()
-        yield
-    finally:
-        await runner.cleanup()
-
-
-@asynccontextmanager
-async def _way(settings: Settings, api: client.ApiClient, inside: bool) -> AsyncIterator[Scraper]:
-    """A way to the pods, with connections of its own. Their addresses are reached from `inside` the cluster
-    only.
-    """
-    direct = settings.scrape is ScrapeWay.DIRECT or (settings.scrape is ScrapeWay.AUTO and inside)
-    scraper = DirectScraper() if direct else ProxyScraper(api_server(api))
-    try:
-        yield scraper
-    finally:
-        await scraper.close()
-
-
-@asynccontextmanager
-async def _sources(
-    settings: Settings, cluster: KubernetesCluster, scraper: Scraper
-) -> AsyncIterator[list[Source]]:
-    """Where samples come from."""
-    prometheus = PrometheusSource(settings.prometheus_url)
-    try:
-        yield [ResourceSource(cluster), EndpointSource(scraper), prometheus]
-    finally:
-        await prometheus.close()
-
-
-async def run(settings: Settings) -> None:
-    """Connects to the API server and runs the operator. Credentials: the pod's, or KUBECONFIG."""
-    configuration = client.Configuration()
-    inside = True
-    try:
-        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-    except config.ConfigException:
-        inside = False
-        await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-    path, max_bytes = settings.decision_log, settings.decision_log_max_bytes
-    async with connected(configuration) as api:
-        with DecisionLog(path, max_bytes) if path else nullcontext() as decisions:
-            cluster = await KubernetesCluster.connect(api)
-            async with (
-                _way(settings, api, inside) as sampled,
-                _way(settings, api, inside) as checked,
-                _sources(settings, cluster, sampled) as sources,
-            ):
-                await Operator(settings, cluster, sources, checked, decisions).run()

@@ -1,6 +1,7 @@
 """The HTTP endpoint of the operator: liveness, readiness, Prometheus metrics, current health of services."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aiohttp import web
@@ -57,3 +58,15 @@ def _health(
 
 def _answer(trouble: str | None) -> web.Response:
     return web.Response(status=503 if trouble else 200, text=f"{trouble or 'ok'}\n")
+
+
+@asynccontextmanager
+async def serving(app: web.Application, port: int) -> AsyncIterator[None]:
+    """The routes are served on this port, 0 for any free one, as long as the block runs."""
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, port=port).start()
+        yield
+    finally:
+        await runner.cleanup()

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ragops.api.service import HealthCheckSpec
+from ragops.api.health import HealthCheckSpec
 from ragops.health.finding import GOOD, Finding, HealthReason, degraded, unhealthy
 from ragops.health.hysteresis import Streak, Verdict
 

@@ -4,7 +4,6 @@ Counts are kept in this process alone: after a restart they begin anew, and the 
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,13 +13,11 @@ from typing import Final
 from ragops.cluster.cache import Key
 from ragops.health.figures import Requests
 from ragops.metrics.pod import Pod
-from ragops.metrics.prober import requests
+from ragops.metrics.requests import requests
 from ragops.metrics.source import ServiceId, Source, Target
+from ragops.metrics.tasks import tell_failure
 from ragops.orchestration.analysis import Comparison, Figures
 from ragops.resources.variant import Variant
-from ragops.telemetry.metrics import UNEXPECTED
-
-logger = logging.getLogger(__name__)
 
 EVERY: Final = timedelta(seconds=5)
 """Between two samples of a canary."""
@@ -141,6 +138,4 @@ def _plus(figures: Figures, more: Requests | None) -> Figures:
 
 def _ended(known: _Canary, task: asyncio.Task[None]) -> None:
     known.task = None
-    if not task.cancelled() and (error := task.exception()):
-        logger.error("unexpected error in a comparison", exc_info=error)
-        UNEXPECTED.labels("comparer").inc()
+    tell_failure(task, "comparison", "comparer")

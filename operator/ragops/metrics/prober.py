@@ -16,18 +16,18 @@ from functools import partial
 from typing import Final
 from weakref import WeakValueDictionary
 
-from ragops.api.autoscaling import MetricType
-from ragops.api.service import HealthCheckSpec
+from ragops.api.health import HealthCheckSpec
 from ragops.cluster.cache import Key
 from ragops.health.assess import Evidence
 from ragops.health.checks import CheckResult, PodChecks
-from ragops.health.figures import Requests, with_sample
+from ragops.health.figures import with_sample
 from ragops.metrics.outage import Silence
 from ragops.metrics.pod import Pod
+from ragops.metrics.requests import requests
 from ragops.metrics.scrape import NoWayError, Scraper
-from ragops.metrics.source import Measured, ServiceId, Source, SourceError, Target
+from ragops.metrics.source import ServiceId, Source, SourceError, Target
+from ragops.metrics.tasks import tell_failure
 from ragops.telemetry.health import CHECK_RESULTS, CHECKS
-from ragops.telemetry.metrics import UNEXPECTED
 
 logger = logging.getLogger(__name__)
 
@@ -257,21 +257,6 @@ class Prober:
             CHECKS.remove(*service.labels, result)
 
 
-def requests(measured: Measured, at: datetime) -> Requests | None:
-    """The requests that a source has measured; None where it knows none of the pods."""
-    errors = measured.readings.get(MetricType.ERROR_RATE)
-    times = measured.readings.get(MetricType.RESPONSE_TIME)
-    if not (errors and errors.measured) and not (times and times.measured):
-        return None
-    return Requests(
-        at=at,
-        counted=(errors.weight or 0.0) if errors else 0.0,
-        failed=errors.total / 100 if errors else 0.0,
-        timed=(times.weight or 0.0) if times else 0.0,
-        milliseconds=times.total if times else 0.0,
-    )
-
-
 def _is_due(due: datetime, now: datetime) -> bool:
     """A clock that went back must not stop the checks until it is where it was."""
     return due <= now or due - now > 2 * LONGEST_PAUSE
@@ -305,6 +290,4 @@ def _say_nothing(known: _Service, service: ServiceId, why: str) -> None:
 
 def _ended(known: _Service, task: asyncio.Task[None]) -> None:
     known.tasks.discard(task)
-    if not task.cancelled() and (error := task.exception()):
-        logger.error("unexpected error in a check", exc_info=error)
-        UNEXPECTED.labels("prober").inc()
+    tell_failure(task, "check", "prober")

@@ -14,10 +14,11 @@ from ragops.api.autoscaling import MetricType
 from ragops.cluster.cache import Key
 from ragops.metrics.pod import Pod
 from ragops.metrics.source import PASSING, Measured, ServiceId, Source, Target
+from ragops.metrics.tasks import tell_failure
 from ragops.scaling.learning import MAX_STARTS, Learned, start_seconds
 from ragops.scaling.sample import Sample
 from ragops.scaling.window import Window
-from ragops.telemetry.metrics import SAMPLE_AGE, SAMPLES, SAMPLES_MISSING, UNEXPECTED
+from ragops.telemetry.metrics import SAMPLE_AGE, SAMPLES, SAMPLES_MISSING
 
 logger = logging.getLogger(__name__)
 
@@ -193,6 +194,4 @@ def _tell(service: _Service, name: ServiceId, sample: Sample) -> None:
 
 def _ended(service: _Service, task: asyncio.Task[None]) -> None:
     service.task = None
-    if not task.cancelled() and (error := task.exception()):
-        logger.error("unexpected error in a sample", exc_info=error)
-        UNEXPECTED.labels("sampler").inc()
+    tell_failure(task, "sample", "sampler")

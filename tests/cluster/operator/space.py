@@ -244,6 +244,12 @@ class Space:
         wanted = self.replicas(service, rag)
         return wanted is not None and len(self.pods(service, rag)) >= wanted > 0
 
+    def lead(self, pod: Object, address: str) -> None:
+        """Gives a pod an address, as a kubelet does, unless it has that one."""
+        if pod.get("status", {}).get("podIP") != address:
+            status = {"podIP": address, "podIPs": [{"ip": address}]}
+            self.patch("Pod", pod["metadata"]["name"], {"status": status}, "status", by="kubelet")
+
     def use(self, service: str, rag: str = "demo", **amounts: str) -> None:
         """What each pod of a service uses from now on, of `cpu` and `memory`; metrics-server tells."""
         annotations = {f"kwok.x-k8s.io/usage-{resource}": amount for resource, amount in amounts.items()}

@@ -76,8 +76,7 @@ def played() -> Iterator[Played]:
 def address(space: Space, service: str, to: str) -> None:
     """Gives the pods of a service an address, as a kubelet does."""
     for pod in space.pods(service):
-        status = {"podIP": to, "podIPs": [{"ip": to}]}
-        space.patch("Pod", pod["metadata"]["name"], {"status": status}, "status", by="kubelet")
+        space.lead(pod, to)
 
 
 def begin(space: Space, *names: str, **changes: Object) -> None:

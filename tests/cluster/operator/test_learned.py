@@ -3,48 +3,36 @@
 import json
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
 from .conftest import StartOperator
 from .eventually import eventually
+from .playing import playing
 from .space import Object, Space, services
 
 ADDRESS = "127.0.1.3"
 
 
-class Played(BaseHTTPRequestHandler):
+def requests(_: str) -> str:
     """A pod that has answered ten requests a second for as long as the machine runs."""
-
-    def do_GET(self) -> None:
-        count = int(10 * time.monotonic())
-        self.send_response(200)
-        self.send_header("Content-Type", "text/plain; version=0.0.4")
-        self.end_headers()
-        text = (
-            f"ragservices_requests_total {count}\n"
-            f'ragservices_request_seconds_bucket{{le="1"}} {count}\n'
-            f'ragservices_request_seconds_bucket{{le="+Inf"}} {count}\n'
-            f"ragservices_request_seconds_sum {0.1 * count}\n"
-            f"ragservices_request_seconds_count {count}\n"
-        )
-        self.wfile.write(text.encode())
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing: the log of the test is for others."""
+    count = int(10 * time.monotonic())
+    return (
+        f"ragservices_requests_total {count}\n"
+        f'ragservices_request_seconds_bucket{{le="1"}} {count}\n'
+        f'ragservices_request_seconds_bucket{{le="+Inf"}} {count}\n'
+        f"ragservices_request_seconds_sum {0.1 * count}\n"
+        f"ragservices_request_seconds_count {count}\n"
+    )
 
 
 @pytest.fixture
 def port() -> Iterator[int]:
     """Port of the played pod."""
-    with ThreadingHTTPServer((ADDRESS, 0), Played) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
-        server.shutdown()
+    with playing(ADDRESS, requests) as port:
+        yield port
 
 
 def judged(log: Path) -> int | None:
@@ -70,8 +58,7 @@ def test_the_next_operator_knows_what_the_one_before_had_learned(
     space.apply_rag(services("generation", generation={"autoscaling": auto}))
     space.await_ready()
     (pod,) = space.pods("generation")
-    status = {"podIP": ADDRESS, "podIPs": [{"ip": ADDRESS}]}
-    space.patch("Pod", pod["metadata"]["name"], {"status": status}, "status", by="kubelet")
+    space.lead(pod, ADDRESS)
     eventually(
         lambda: space.service("generation").get("scaling", {}).get("forecast"), "there is a forecast", 120
     )

@@ -1,38 +1,22 @@
 """Scaling on what pods tell of themselves: their addresses lead to a server of this test."""
 
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
 
 from .conftest import StartOperator
 from .eventually import eventually
+from .playing import playing
 from .space import Object, Space, services
 
 ADDRESS = "127.0.1.1"
 
 
-class Played(BaseHTTPRequestHandler):
-    """A pod whose queue is full."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/plain; version=0.0.4")
-        self.end_headers()
-        self.wfile.write(b"ragservices_queue_depth 150\n")
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing: the log of the test is for others."""
-
-
 @pytest.fixture
 def port() -> Iterator[int]:
-    """Port of the played pod."""
-    with ThreadingHTTPServer((ADDRESS, 0), Played) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
-        server.shutdown()
+    """Port of the played pod, whose queue is full."""
+    with playing(ADDRESS, lambda _: "ragservices_queue_depth 150\n") as port:
+        yield port
 
 
 def test_up_when_the_queue_is_full(space: Space, start_operator: StartOperator, port: int) -> None:
@@ -49,8 +33,7 @@ def test_up_when_the_queue_is_full(space: Space, start_operator: StartOperator, 
     assert space.replicas("generation") == 1
 
     (pod,) = space.pods("generation")
-    status = {"podIP": ADDRESS, "podIPs": [{"ip": ADDRESS}]}
-    space.patch("Pod", pod["metadata"]["name"], {"status": status}, "status", by="kubelet")
+    space.lead(pod, ADDRESS)
     eventually(lambda: space.replicas("generation") == 2, "one step up")
     told = eventually(
         lambda: [e["note"] for e in space.all_of("Event") if e["reason"] == "ScaledUp"], "it is told"

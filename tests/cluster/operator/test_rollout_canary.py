@@ -1,14 +1,15 @@
 """Canary rollouts, judged by what the pods of both versions tell: their addresses lead to this test."""
 
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from contextlib import ExitStack
+from dataclasses import dataclass
 
 import pytest
 
 from .audit import Audit
 from .conftest import StartOperator, user
 from .eventually import eventually
+from .playing import playing
 from .serving import Serving
 from .space import Object, Space, services
 from .test_rollout_bluegreen import CANDIDATE, await_phase, await_rolled_out, rollout, stable_image
@@ -16,26 +17,24 @@ from .test_rollout_bluegreen import CANDIDATE, await_phase, await_rolled_out, ro
 ADDRESSES = {"stable": "127.0.1.1", "candidate": "127.0.1.2"}
 
 
-class Played(BaseHTTPRequestHandler):
+@dataclass
+class Pods:
     """All pods of a variant: each scrape finds a hundred requests more."""
 
-    def do_GET(self) -> None:
-        counters: dict[str, float] = self.server.counters  # type: ignore[attr-defined]
-        counters["requests"] += 100
-        counters["errors"] += self.server.errors  # type: ignore[attr-defined]
-        body = (
-            f"ragservices_requests_total {counters['requests']}\n"
-            f"ragservices_errors_total {counters['errors']}\n"
-            f"ragservices_request_seconds_count {counters['requests']}\n"
-            f"ragservices_request_seconds_sum {counters['requests'] / 10}\n"
-        )
-        self.send_response(200)
-        self.send_header("Content-Type", "text/plain; version=0.0.4")
-        self.end_headers()
-        self.wfile.write(body.encode())
+    failing: int = 0
+    """Of a hundred requests."""
+    requests: int = 0
+    errors: int = 0
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing: the log of the test is for others."""
+    def __call__(self, _: str) -> str:
+        self.requests += 100
+        self.errors += self.failing
+        return (
+            f"ragservices_requests_total {self.requests}\n"
+            f"ragservices_errors_total {self.errors}\n"
+            f"ragservices_request_seconds_count {self.requests}\n"
+            f"ragservices_request_seconds_sum {self.requests / 10}\n"
+        )
 
 
 Fail = Callable[[str, int], None]
@@ -44,22 +43,16 @@ Fail = Callable[[str, int], None]
 @pytest.fixture
 def played() -> Iterator[tuple[int, Fail]]:
     """Port of the played pods, and a way to make a variant fail so many of a hundred requests."""
-    servers: dict[str, ThreadingHTTPServer] = {}
-    port = 0
-    for variant, address in ADDRESSES.items():
-        server = servers[variant] = ThreadingHTTPServer((address, port), Played)
-        port = server.server_port
-        server.counters = {"requests": 0.0, "errors": 0.0}  # type: ignore[attr-defined]
-        server.errors = 0  # type: ignore[attr-defined]
-        Thread(target=server.serve_forever, daemon=True).start()
+    pods = {variant: Pods() for variant in ADDRESSES}
 
     def fail(variant: str, errors: int) -> None:
-        servers[variant].errors = errors  # type: ignore[attr-defined]
+        pods[variant].failing = errors
 
-    yield port, fail
-    for server in servers.values():
-        server.shutdown()
-        server.server_close()
+    with ExitStack() as servers:
+        port = 0
+        for variant, address in ADDRESSES.items():
+            port = servers.enter_context(playing(address, pods[variant], port))
+        yield port, fail
 
 
 def service(port: int, image: str = "test/services:1", pause: int = 2, **rollout: str) -> list[Object]:
@@ -74,10 +67,7 @@ def service(port: int, image: str = "test/services:1", pause: int = 2, **rollout
 def lead_pods(space: Space) -> None:
     """The addresses of all pods lead to the servers of their variants."""
     for pod in space.pods("generation"):
-        address = ADDRESSES[pod["metadata"]["labels"]["ragops.dev/variant"]]
-        if pod.get("status", {}).get("podIP") != address:
-            status = {"podIP": address, "podIPs": [{"ip": address}]}
-            space.patch("Pod", pod["metadata"]["name"], {"status": status}, "status", by="kubelet")
+        space.lead(pod, ADDRESSES[pod["metadata"]["labels"]["ragops.dev/variant"]])
 
 
 def images(space: Space) -> set[str]:

@@ -7,9 +7,7 @@ it. The leader is killed right after the first scale-up, and in the middle of th
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from typer.testing import CliRunner
@@ -19,6 +17,7 @@ from ragops.cli.main import app
 from .audit import Audit, Request
 from .conftest import StartOperator, user
 from .eventually import eventually
+from .playing import playing
 from .process import OperatorProcess
 from .space import Object, Space, services
 
@@ -40,29 +39,16 @@ Successor = Callable[[OperatorProcess], OperatorProcess]
 class Pods:
     """The metrics endpoint of all pods: the length of each pod's queue, by service."""
 
-    port: int
+    port: int = 0
     depths: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SERVICES, BUSY))
 
 
 @pytest.fixture
 def played() -> Iterator[Pods]:
     """Plays the pods."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4")
-            self.end_headers()
-            self.wfile.write(f"ragservices_queue_depth {pods.depths[self.path[1:]]}\n".encode())
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Nothing: the log of the test is for others."""
-
-    with ThreadingHTTPServer((ADDRESS, 0), Handler) as server:
-        pods = Pods(server.server_port)
-        Thread(target=server.serve_forever, daemon=True).start()
+    pods = Pods()
+    with playing(ADDRESS, lambda path: f"ragservices_queue_depth {pods.depths[path[1:]]}\n") as pods.port:
         yield pods
-        server.shutdown()
 
 
 @dataclass(frozen=True)
@@ -99,9 +85,8 @@ class Stage:
 
         def are_there() -> bool:
             found = [self.space.pods(service) for service in SERVICES]
-            for pod in (pod for pods in found for pod in pods if pod["status"].get("podIP") != ADDRESS):
-                status = {"podIP": ADDRESS, "podIPs": [{"ip": ADDRESS}]}
-                self.space.patch("Pod", pod["metadata"]["name"], {"status": status}, "status", by="kubelet")
+            for pod in (pod for pods in found for pod in pods):
+                self.space.lead(pod, ADDRESS)
             return all(len(pods) == count for pods in found)
 
         eventually(are_there, f"each service has {count} pods")

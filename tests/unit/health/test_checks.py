@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from ragops.api.service import HealthCheckSpec
+from ragops.api.health import HealthCheckSpec
 from ragops.api.status import HealthState
 from ragops.health.checks import CheckResult, Checks, judge
 from ragops.health.finding import GOOD, Finding, HealthReason

@@ -12,7 +12,7 @@ from aiohttp import web
 from prometheus_client import REGISTRY
 
 from ragops.api.autoscaling import MetricSpec, MetricType
-from ragops.api.service import HealthCheckSpec
+from ragops.api.health import HealthCheckSpec
 from ragops.cluster.cache import Key
 from ragops.health.assess import Evidence
 from ragops.health.hysteresis import Verdict

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.operator.world import World, rag_of, six
 
-from ragops.api.service import HealthCheckSpec
+from ragops.api.health import HealthCheckSpec
 from ragops.api.status import HealthState, HealthStatus
 from ragops.health.assess import Evidence
 from ragops.health.checks import CheckResult, Checks

@@ -5,7 +5,7 @@ from typing import Any
 
 from prometheus_client import REGISTRY
 
-from ragops.api.service import HealthCheckSpec
+from ragops.api.health import HealthCheckSpec
 from ragops.api.status import HealthState, HealthStatus, ServiceStatus
 from ragops.cluster.cache import Key
 from ragops.controller.readings import ServiceReading
