@@ -6,6 +6,8 @@ CLUSTER ?= local
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
+# Two processes, each with a control plane of its own: these tests mostly wait.
+PARALLEL := -n 2 --dist loadfile
 
 .PHONY: help demo down test lint unit cluster-tests service-tests e2e bench images binaries generate lock clean
 
@@ -25,13 +27,13 @@ lint: $(READY) binaries ## style, types, layers, generated files, policy of char
 	@hack/lint
 
 unit: $(READY) binaries ## pure functions: seconds
-	@$(VENV)/bin/pytest tests/unit tests/conformance/test_decide.py
+	@$(VENV)/bin/pytest $(PARALLEL) tests/unit tests/conformance/test_decide.py
 
 service-tests: $(READY) ## the data plane against a real PostgreSQL and the real model
 	@$(VENV)/bin/pytest tests/services
 
 cluster-tests: $(READY) binaries ## the API and the operator against a real control plane with fake pods
-	@$(VENV)/bin/pytest tests/cluster tests/conformance/test_operator.py -m "not node"
+	@$(VENV)/bin/pytest $(PARALLEL) tests/cluster tests/conformance/test_operator.py -m "not node"
 
 e2e: $(READY) binaries ## everything on a real kubelet; needs root
 	@images/build operator services postgres

@@ -11,7 +11,7 @@ BENCHMARKS: Final[dict[str, tuple[Callable[[], str], str]]] = {
     "scaling": (scaling.report, "policies of `ragops simulate` on the recorded loads; about two minutes"),
     "forecast": (forecasts.report, "how wrong the forecast of mode Predictive is; seconds"),
     "speed": (speed.report, "from a breach to the accepted request, beside an HPA; about six minutes"),
-    "startup": (startup.report, "from apply to all ready, for random dependency graphs; about eight minutes"),
+    "startup": (startup.report, "from apply to all ready, for random dependency graphs; about 18 minutes"),
     "cost": (cost.report, "CPU and memory of the operator with 300 scaled services; about six minutes"),
 }
 

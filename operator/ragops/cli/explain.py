@@ -12,6 +12,7 @@ from ragops.cli.status import is_ill, remarks
 from ragops.cli.system import ServiceView, System
 from ragops.cli.text import told
 from ragops.cli.times import moment, since
+from ragops.orchestration.conditions import is_ill_itself
 
 _ILL = (HealthState.DEGRADED, HealthState.UNHEALTHY)
 
@@ -100,7 +101,7 @@ def _is_cause(status: ServiceStatus) -> bool:
     """In trouble, and not because of another service alone."""
     failing = status.state in (ServiceState.FAILED, ServiceState.UNAVAILABLE)
     stuck = status.state is ServiceState.STARTING and status.startup.reason is not None
-    return failing or stuck or (status.health.state in _ILL and status.health.caused_by is None)
+    return failing or stuck or is_ill_itself(status)
 
 
 def _is_fine(status: ServiceStatus) -> bool:

@@ -28,6 +28,12 @@ def under_way(status: ServiceStatus | None) -> RolloutStatus | None:
     return rollout if rollout and rollout.phase is not RolloutPhase.ABORTED else None
 
 
+def is_repair(status: ServiceStatus | None) -> bool:
+    """Its pods become those of the version that is the stable one already."""
+    rollout, stable = (status.rollout, status.stable) if status else (None, None)
+    return rollout is not None and stable is not None and rollout.revision == stable.revision
+
+
 def place(service: ServiceView) -> str:
     """Where a rollout is, in a few words: Shifting 20%, step 2 of 4."""
     rollout = service.status.rollout if service.status else None
@@ -106,6 +112,8 @@ def advice(system: System, service: ServiceView, rollout: RolloutStatus) -> str:
         case RolloutPhase.WAITING:
             upstream = rollout.waiting_for[0] if rollout.waiting_for else ""
             return f"nothing; what it waits for: kubectl rag rollout status {system.name} {upstream}".rstrip()
+        case RolloutPhase.UPDATING if is_repair(service.status):
+            return "nothing" if rollout.reason is None else "mend what keeps its pods from getting ready"
         case RolloutPhase.UPDATING if rollout.reason:
             return f"correct the spec and apply it, or {undo}"
         case _:
@@ -133,6 +141,11 @@ def order(system: System, name: str, command: Command) -> dict[str, str]:
         raise Failure(
             f"the rollout of {name} to {revision(rollout.revision)} was aborted already; correct the spec, "
             f"or {_command(system, service, 'undo')}"
+        )
+    if is_repair(service.status):
+        raise Failure(
+            f"the pods of {name} are replaced by ones of the same version, as a new operator does it: "
+            f"there is nothing to {command}"
         )
     if command is Command.PROMOTE and rollout.phase is RolloutPhase.UPDATING:
         raise Failure(f"{name} is updated pod by pod, which goes on by itself: there is nothing to promote")

@@ -11,7 +11,7 @@ from ragops.api.service import ServiceSpec
 from ragops.api.status import VersionStatus
 from ragops.api.validation import InvalidRAG, parse, problems
 from ragops.cli.failure import Failure
-from ragops.cli.rollout import revision
+from ragops.cli.rollout import is_repair, revision
 from ragops.cli.system import Object, ServiceView, System
 from ragops.orchestration.versions import at_version, version_of
 from ragops.resources.pod import Images
@@ -26,8 +26,7 @@ class Undo:
     """A way back."""
 
     patch: dict[str, Any]
-    """Merge patch: spec.services as it is to be. What was asked of the rollout is taken back, or it would
-    hold again for the same version later."""
+    """Merge patch: spec.services as it is to be. What was asked of the rollout is taken away with it."""
     revision: str
     """The version to go back to."""
     changes: tuple[str, ...]
@@ -80,7 +79,7 @@ def _versions(service: ServiceView) -> tuple[str, VersionStatus]:
     status = service.status
     if status is None or status.stable is None:
         raise Failure(f"{service.name} cannot go back: no version was rolled out in full yet")
-    if status.rollout is not None:
+    if status.rollout is not None and not is_repair(status):
         return status.rollout.revision, status.stable
     if status.previous is None:
         raise Failure(f"{service.name} cannot go back: there is no version before this one")

@@ -13,6 +13,10 @@ from ragops.telemetry.metrics import QUEUE_LENGTH
 
 BACKOFF_FIRST: Final = 0.5
 BACKOFF_LIMIT: Final = 60.0
+GENTLE_SECONDS: Final = 5.0
+"""Between two passes of a key that fails, where only measurements ask for them."""
+_DOUBLINGS: Final = 7
+"""Of the first backoff, until the limit: a failure may last for days, and the number must stay one."""
 
 
 class WorkQueue:
@@ -25,6 +29,7 @@ class WorkQueue:
         self._again: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
+        self._failed_at: dict[Key, float] = {}
         self._filled = asyncio.Event()
         self._taken = clock()
 
@@ -37,9 +42,12 @@ class WorkQueue:
             self._filled.set()
         QUEUE_LENGTH.set(len(self._waiting))
 
-    def add_unless_failing(self, key: Key) -> None:
-        """A pass is wanted, but no sooner than the backoff of one that has failed."""
-        if key not in self._failures:
+    def add_gently(self, key: Key) -> None:
+        """A pass is wanted for something measured. Where one has failed, not at once: what fails concerns one
+        service, and is tried again with each pass; what was measured concerns the others too.
+        """
+        failed_at = self._failed_at.get(key)
+        if failed_at is None or self._clock() - failed_at >= GENTLE_SECONDS:
             self.add(key)
 
     def add_after(self, key: Key, seconds: float) -> None:
@@ -69,9 +77,11 @@ class WorkQueue:
         if failed:
             failures = self._failures.get(key, 0)
             self._failures[key] = failures + 1
-            self.add_after(key, min(BACKOFF_FIRST * 2**failures, BACKOFF_LIMIT))
+            self._failed_at[key] = self._clock()
+            self.add_after(key, min(BACKOFF_FIRST * 2 ** min(failures, _DOUBLINGS), BACKOFF_LIMIT))
         else:
             self._failures.pop(key, None)
+            self._failed_at.pop(key, None)
         if key in self._again:
             self._again.discard(key)
             if failed:
@@ -82,6 +92,7 @@ class WorkQueue:
     def forget(self, key: Key) -> None:
         """The RAGDeployment is gone: drop what is remembered of it."""
         self._failures.pop(key, None)
+        self._failed_at.pop(key, None)
         if (timer := self._timers.pop(key, None)) is not None:
             timer.cancel()
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +34,16 @@ from ragops.telemetry.health import HealthMetrics
 from ragops.telemetry.scaling import ScalingMetrics
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What is left to do after a pass."""
+
+    wake_at: datetime | None = None
+    """When to look again even if nothing happens."""
+    failures: tuple[str, ...] = ()
+    """What could not be written, of which a retry may bring more; all else was."""
 
 
 class Reconciler:
@@ -76,6 +86,8 @@ class Reconciler:
         self._memory.clear()
         self._checked.clear()
         self._compared.clear()
+        self._failures.clear()
+        self._specs.clear()  # one that is deleted meanwhile is never looked at again
 
     def knows(self, service: ServiceId) -> bool:
         """Whether there is such a service in a RAGDeployment, or the spec of it cannot be read."""
@@ -107,11 +119,8 @@ class Reconciler:
             if raw is not None:
                 yield from readings(self._cache, key, _status(key, raw), self._prober)
 
-    async def reconcile(self, key: Key) -> datetime | None:
-        """One pass. Returns when to look again even if nothing happens.
-
-        Raises ClusterError when something could not be written and a retry may help.
-        """
+    async def reconcile(self, key: Key) -> Done:
+        """One pass. Raises ClusterError when its outcome could not be recorded and a retry may help."""
         raw = self._cache.rag(key)
         if raw is None or "deletionTimestamp" in raw["metadata"]:
             self._specs.pop(key, None)
@@ -121,7 +130,7 @@ class Reconciler:
             self._checked.pop(key, None)
             self._compared.pop(key, None)
             self._failures.pop(key, None)  # garbage collection takes the children
-            return None
+            return Done()
         now = self._clock()
         meta, status = ObjectMeta.model_validate(raw["metadata"]), _status(key, raw)
         todo = self._plan(key, raw, meta, status, now)
@@ -137,10 +146,11 @@ class Reconciler:
         if unscaled and todo.status is not None:
             todo = replace(todo, status=undone(todo.status, status, unscaled))
         await self._report(key, meta, status, todo, now)
-        if failures:
-            service, failure = next(iter(failures.items()))
-            raise ClusterError(failure.reason, f"{service}: {failure.message}")
-        return now if told else todo.wake_at  # the status does not know yet that the failures are over
+        if not failures and told:
+            return Done(now)  # the status does not know yet that the failures are over
+        return Done(
+            todo.wake_at, tuple(f"{service}: {failure.message}" for service, failure in failures.items())
+        )
 
     def _plan(
         self, key: Key, raw: Mapping[str, Any], meta: ObjectMeta, status: RAGStatus, now: datetime

@@ -76,9 +76,9 @@ class Operator:
         )
         self._leadership: Leadership = self._elector or Alone()
         cluster.fence = self._leadership.check
-        self._sampler = Sampler(sources, self._queue.add_unless_failing)
-        self._prober = Prober(pods, EndpointSource(pods), self._queue.add_unless_failing)
-        self._comparer = Comparer(EndpointSource(pods), self._queue.add_unless_failing)
+        self._sampler = Sampler(sources, self._queue.add_gently)
+        self._prober = Prober(pods, EndpointSource(pods), self._queue.add_gently)
+        self._comparer = Comparer(EndpointSource(pods), self._queue.add_gently)
         self._checkpoints = Checkpoints(cluster, settings.lease)
         self._restored = False
         self._reconciler = Reconciler(
@@ -244,12 +244,14 @@ class Operator:
         outcome = "failed"
         try:
             async with asyncio.timeout(PASS_TIMEOUT_SECONDS):
-                wake_at = await self._reconciler.reconcile(key)
+                done = await self._reconciler.reconcile(key)
             if self._cache.rag(key) is None:
                 self._queue.forget(key)
-            elif wake_at is not None:
-                self._queue.add_after(key, (wake_at - datetime.now(UTC)).total_seconds())
-            outcome = "done"
+            elif done.wake_at is not None:
+                self._queue.add_after(key, (done.wake_at - datetime.now(UTC)).total_seconds())
+            for failure in done.failures:
+                logger.warning("%s: a write will be repeated: %s", key, failure)
+            outcome = "failed" if done.failures else "done"
         except NotLeaderError:
             outcome = "not-leader"
         except (ClusterError, TimeoutError) as error:

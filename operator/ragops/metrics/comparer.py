@@ -5,7 +5,7 @@ Counts are kept in this process alone: after a restart they begin anew, and the 
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
@@ -104,12 +104,13 @@ class Comparer:
         async with asyncio.TaskGroup() as group:
             tasks = {v: group.create_task(self._measure(canary, v)) for v in Variant}
         before = known.counted
+        stable, candidate = (tasks[variant].result() for variant in (Variant.STABLE, Variant.CANDIDATE))
         if known.started:
             known.counted = Comparison(
                 before.revision,
                 before.step,
-                _plus(before.stable, tasks[Variant.STABLE].result()),
-                _plus(before.candidate, tasks[Variant.CANDIDATE].result()),
+                _plus(before.stable, _levelled(stable, candidate)),
+                _plus(before.candidate, _levelled(candidate, stable)),
             )
         known.started = True
         if known.counted != before:
@@ -122,6 +123,15 @@ class Comparer:
     def _drop(self, service: ServiceId) -> None:
         if task := self._canaries.pop(service).task:
             task.cancel()
+
+
+def _levelled(found: Requests | None, other: Requests | None) -> Requests | None:
+    """Many libraries expose a counter of failures with the first of them. A version without any is known to
+    have none where the other one's are counted.
+    """
+    if found is None or other is None or found.counted or not other.counted:
+        return found
+    return replace(found, counted=found.timed)
 
 
 def _plus(figures: Figures, more: Requests | None) -> Figures:

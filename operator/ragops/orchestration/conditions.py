@@ -1,6 +1,6 @@
 """The conditions and the summary of a RAGDeployment, from the status of its services."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 
 from ragops.api.problems import Problem, Reason
@@ -48,9 +48,12 @@ def unfollowed(started: bool) -> list[Condition]:
     return [ready, _condition(ConditionType.PROGRESSING, False, "NotAccepted", text)]
 
 
-def of_services(services: Sequence[ServiceStatus], paused: bool) -> list[Condition]:
-    """Ready, Progressing, Degraded and ScalingLimited."""
-    return [_ready(services), _progressing(services, paused), _degraded(services), _limited(services)]
+def of_services(
+    services: Sequence[ServiceStatus], paused: bool, optional: Set[str] = frozenset()
+) -> list[Condition]:
+    """Ready, Progressing, Degraded and ScalingLimited. The `optional` services have no say in Ready."""
+    ready = _ready(services, optional)
+    return [ready, _progressing(services, paused), _degraded(services), _limited(services)]
 
 
 def merge(
@@ -82,11 +85,18 @@ def summarize(services: Sequence[ServiceStatus]) -> Summary:
     )
 
 
-def _ready(services: Sequence[ServiceStatus]) -> Condition:
-    missing = [s for s in services if s.state is not ServiceState.READY]
-    failing = [s for s in services if s not in missing and s.health.state is HealthState.UNHEALTHY]
-    if not missing and not failing:
-        return _condition(ConditionType.READY, True, "AllServicesReady", "all services are ready")
+def _ready(services: Sequence[ServiceStatus], optional: Set[str]) -> Condition:
+    down = [
+        s for s in services if s.state is not ServiceState.READY or s.health.state is HealthState.UNHEALTHY
+    ]
+    needed = [s for s in down if s.name not in optional]
+    if not needed:
+        text = "all services are ready"
+        if down:
+            text += f" but {', '.join(s.name for s in down)}, which no other needs"
+        return _condition(ConditionType.READY, True, "AllServicesReady", text)
+    missing = [s for s in needed if s.state is not ServiceState.READY]
+    failing = [s for s in needed if s not in missing]
     whys = [(s, _why(s)) for s in missing] + [(s, _ill(s)) for s in failing]
     text = "; ".join(f"{why}{_reach(s, services)}" for s, why in whys)
     reason = "ServicesNotReady" if missing else "ServicesUnhealthy"
@@ -113,7 +123,7 @@ def _degraded(services: Sequence[ServiceStatus]) -> Condition:
     aborted = [s for s in services if s.rollout and s.rollout.phase is RolloutPhase.ABORTED]
     stuck = [s for s in services if s.rollout and s not in aborted and is_troubled(s.rollout)]
     refused = [s for s in services if s.state is ServiceState.READY and s.startup.reason and not s.rollout]
-    ill = [s for s in services if s not in failed and _is_ill(s)]
+    ill = [s for s in services if s not in failed and is_ill_itself(s)]
     troubles = [
         ("StartFailed", [f"{_why(s)}{_reach(s, services)}" for s in failed]),
         ("RolloutAborted", [f"{s.name}: {s.rollout.message}" for s in aborted if s.rollout]),
@@ -128,7 +138,7 @@ def _degraded(services: Sequence[ServiceStatus]) -> Condition:
     return _condition(ConditionType.DEGRADED, False, "NoTrouble", "")
 
 
-def _is_ill(service: ServiceStatus) -> bool:
+def is_ill_itself(service: ServiceStatus) -> bool:
     """Something is wrong with the service itself, not only with one that it depends on."""
     health = service.health
     bad = health.state in (HealthState.DEGRADED, HealthState.UNHEALTHY)

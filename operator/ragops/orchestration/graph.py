@@ -31,6 +31,16 @@ def required(service: ServiceSpec) -> tuple[str, ...]:
     return tuple(dependency.name for dependency in service.depends_on or () if dependency.required)
 
 
+def optional(services: Sequence[ServiceSpec]) -> frozenset[str]:
+    """Names of the services that only optional dependencies lead to: the system is ready without them."""
+    by_name = {service.name: service for service in services}
+    used = {dependency.name for service in services for dependency in service.depends_on or ()}
+    needed = {name for name in by_name if name not in used}
+    for top in tuple(needed):
+        needed |= upstreams(top, by_name, only_required=True)
+    return frozenset(by_name) - needed
+
+
 def upstreams(name: str, services: Mapping[str, ServiceSpec], only_required: bool = False) -> frozenset[str]:
     """All services that `name` depends on, directly or not; itself not included."""
     found: set[str] = set()

@@ -41,6 +41,8 @@ class PodView:
     """Its node has not said that volumes or network are missing yet."""
     variant: Variant = Variant.STABLE
     uid: str = ""
+    ended: bool = False
+    """All its containers have, for good: it was evicted, or its node went down."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,8 @@ class Observation:
 
     def pods_of(self, service: str) -> tuple[PodView, ...]:
         """The pods of one service that are not on their way out."""
-        return tuple(pod for pod in self.pods if pod.service == service and not pod.terminating)
+        own = (pod for pod in self.pods if pod.service == service)
+        return tuple(pod for pod in own if not pod.terminating and not pod.ended)
 
 
 def pod_view(pod: Mapping[str, Any]) -> PodView:
@@ -135,6 +138,7 @@ def pod_view(pod: Mapping[str, Any]) -> PodView:
         scheduled_at=_time(scheduled) if scheduled.get("status") == "True" else None,
         prepared=(conditions.get("PodReadyToStartContainers") or {}).get("status") != "False",
         uid=pod["metadata"].get("uid", ""),
+        ended=status.get("phase") in ("Failed", "Succeeded"),
         variant=variant_of(pod["metadata"].get("labels") or {}),
     )
 

@@ -22,7 +22,7 @@ from ragops.orchestration.report import calm_forgotten, report
 from ragops.orchestration.rollout import Outcome, roll_out
 from ragops.orchestration.startup import begun, first_start, progress, timeout_at
 from ragops.resources.child import HASH_ANNOTATION, ChildRef, Manifest, ref_of
-from ragops.resources.children import build_children, candidate_ref, service_ref, workload_ref
+from ragops.resources.children import Variants, build_children, candidate_ref, service_ref, workload_ref
 from ragops.resources.difference import differs
 from ragops.resources.pod import Images
 from ragops.resources.variant import Traffic, Variant, traffic_of
@@ -42,7 +42,7 @@ def plan(rag: RAGDeployment, seen: Observation, images: Images, now: datetime) -
         (s, child)
         for s in services
         if s.progress.started
-        for child in build_children(rag, s.spec, images, rollouts[s.spec.name].variants)
+        for child in build_children(rag, s.spec, images, _as_large(s, rollouts[s.spec.name].variants))
         if ref_of(child) != s.ref or not rollouts[s.spec.name].keeps_own
     ]
     applies = () if rag.spec.paused else tuple(_applies(wanted, seen))
@@ -53,7 +53,7 @@ def plan(rag: RAGDeployment, seen: Observation, images: Images, now: datetime) -
     status = report(rag, services, {apply.ref for apply in applies}, decisions, healths, rollouts, now)
     due = Plan(
         health={name: assessment.memory for name, assessment in assessed.items()},
-        wake_at=_wake_at(services, decisions, rollouts, next_look(services, assessed), now),
+        wake_at=_wake_at(services, decisions, rollouts, next_look(services, assessed), status, now),
         status=status if status != rag.status else None,
     )
     if rag.spec.paused:
@@ -130,8 +130,8 @@ def _unready_since(
         return None
     if previous is None or previous.startup.ready_at is None:
         return workload.created
-    unhealthy = previous.health.state is HealthState.UNHEALTHY
-    return previous.health.last_transition if unhealthy else now
+    since = previous.health.last_transition if previous.health.state is HealthState.UNHEALTHY else now
+    return max(workload.created, since) if since else None  # one that was made since has had no time yet
 
 
 def _restarted(service: Known, changed: Set[ChildRef], now: datetime) -> Known:
@@ -166,6 +166,18 @@ def _records(
             if owner
             else decide(policy, replicas, window, state, now),
         )
+
+
+def _as_large(service: Known, variants: Variants) -> Variants:
+    """A workload that somebody has deleted is made again with the replicas that it had, where they belong to
+    a scaler or a person: those have them again with the next pass.
+    """
+    before, own = service.previous, variants.own
+    lost = before is not None and before.startup.ready_at is not None and service.workload is None
+    if before is None or not lost or own.service.replicas is not None:
+        return variants
+    replicas = before.scaling.desired if before.scaling else before.replicas
+    return replace(variants, own=replace(own, service=own.service.model_copy(update={"replicas": replicas})))
 
 
 def _scales(
@@ -232,13 +244,17 @@ def _wake_at(
     decisions: Mapping[str, Decision],
     rollouts: Mapping[str, Outcome],
     health: datetime | None,
+    status: RAGStatus,
     now: datetime,
 ) -> datetime | None:
     """The next moment at which time alone changes the outcome, that of `health` among them."""
     moments: list[datetime] = [health] if health else []
+    updating = {s.name: s.rollout.since for s in status.services if s.rollout and s.rollout.since}
     moments += [rollout.wake_at for rollout in rollouts.values() if rollout.wake_at]
     for service in services:
         moments += service.look_again
+        if since := updating.get(service.spec.name):
+            moments.append(timeout_at(service.spec, since))
         startup = service.progress.startup
         if service.progress.state is ServiceState.STARTING and startup.started_at:
             moments.append(timeout_at(service.spec, startup.started_at))

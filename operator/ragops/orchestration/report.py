@@ -14,9 +14,12 @@ from ragops.api.status import (
     ServiceStatus,
 )
 from ragops.orchestration.conditions import accepted, merge, of_services, summarize
+from ragops.orchestration.graph import optional
 from ragops.orchestration.known import Known, serving_workload
 from ragops.orchestration.rollout import Outcome
+from ragops.orchestration.rollout_case import not_ready
 from ragops.orchestration.rollout_rolling import told
+from ragops.orchestration.startup import timeout_at
 from ragops.orchestration.times import next_second
 from ragops.resources.child import ChildRef
 from ragops.scaling.choice import remember
@@ -39,13 +42,13 @@ def report(
             s,
             healths[s.spec.name],
             decisions.get(s.spec.name),
-            _versions(s, rollouts[s.spec.name], s.ref in applied),
+            _versions(s, rollouts[s.spec.name], s.ref in applied, now),
             now,
         )
         for s in services
     }
     ordered = [by_name[spec.name] for spec in rag.spec.services]
-    conditions = [accepted(()), *of_services(ordered, rag.spec.paused)]
+    conditions = [accepted(()), *of_services(ordered, rag.spec.paused, optional(rag.spec.services))]
     return RAGStatus(
         observed_generation=rag.metadata.generation,
         conditions=merge(rag.status.conditions, conditions, rag.metadata.generation, stamp),
@@ -89,26 +92,31 @@ def _service_status(
     )
 
 
-def _versions(service: Known, outcome: Outcome, applied: bool) -> Outcome:
+def _versions(service: Known, outcome: Outcome, applied: bool, now: datetime) -> Outcome:
     if outcome.status is not None:
         return outcome
-    return replace(outcome, status=_same_version(service, outcome.variants.own.revision, applied))
+    return replace(outcome, status=_same_version(service, outcome.variants.own.revision, applied, now))
 
 
-def _same_version(service: Known, revision: str, applied: bool) -> RolloutStatus | None:
+def _same_version(service: Known, revision: str, applied: bool, now: datetime) -> RolloutStatus | None:
     """While the pods of a service that was ready before become those of its stable version: something that is
     no part of a version has changed in them, or a new version was taken back.
     """
-    workload, trouble = service.workload, service.own_trouble
+    workload, before = service.workload, service.previous.rollout if service.previous else None
     if workload is None or not service.was_ready:
         return None
     if not applied and not workload.settled:
-        return service.previous.rollout if service.previous else None  # the counts are of the version before
+        return before  # the counts are of the version before
     if not applied and workload.updated == workload.total:
         return None  # replicas may be on their way up or down, all of the current version
     updated = 0 if applied else workload.updated
+    goes_on = before is not None and (before.revision, before.updated_replicas) == (revision, updated)
+    since = (before.since if before and goes_on else None) or next_second(now)
+    late = now >= timeout_at(service.spec, since)
+    trouble = service.own_trouble or (not_ready(service.spec) if late else None)
     return RolloutStatus(
         revision=revision,
+        since=since,
         updated_replicas=updated,
         reason=trouble.reason if trouble else None,
         message=told(updated, workload.wanted, service.ready, trouble),

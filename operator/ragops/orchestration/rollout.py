@@ -23,7 +23,7 @@ from ragops.orchestration import rollout_bluegreen, rollout_canary, rollout_roll
 from ragops.orchestration.graph import upstreams
 from ragops.orchestration.known import Known
 from ragops.orchestration.observation import Observation
-from ragops.orchestration.rollout_case import Case, Command, Move
+from ragops.orchestration.rollout_case import Case, Command, Move, is_cramped, stopped
 from ragops.orchestration.versions import at_rest, at_version, kept, reread, version_of
 from ragops.resources.children import Build, Candidate, Variants
 from ragops.resources.pod import Images
@@ -156,7 +156,23 @@ def _unrecorded(this: _Versions, target: VersionStatus, resting: Outcome) -> Out
 
 def _guarded(service: Known, wanted: Outcome) -> Outcome:
     """What no strategy has to think of: nobody loses requests, and nobody gets any too early."""
-    return _reachable(service, _undisturbed(service, wanted))
+    return _reachable(service, _undisturbed(service, _helped_out(service, wanted)))
+
+
+def _helped_out(service: Known, wanted: Outcome) -> Outcome:
+    """Requests come back to the own workload when all of it is there: until then the second one, which had
+    them, helps out, unless it was given up, or takes the room that the own one needs.
+    """
+    own, candidate, variants = service.workload, service.candidate, wanted.variants
+    given_up = wanted.status is not None and wanted.status.phase is RolloutPhase.ABORTED
+    if own is None or candidate is None or variants.traffic is not Traffic.STABLE or given_up:
+        return wanted
+    serves = service.traffic is not Traffic.STABLE and candidate.ready > 0
+    arrived = own.uniform and own.revision == variants.own.revision
+    relieved = arrived and own.ready >= candidate.ready and is_cramped(service.own_trouble)
+    if not serves or own.ready >= own.wanted or relieved:
+        return wanted
+    return replace(wanted, variants=replace(variants, traffic=Traffic.BOTH))
 
 
 def _reachable(service: Known, wanted: Outcome) -> Outcome:
@@ -190,7 +206,7 @@ def _move(this: _Versions, target: VersionStatus) -> Move:
     case = _case(this, target)
     begun = case.before is not None and case.before.phase is not RolloutPhase.WAITING
     if this.behind and not begun:
-        return _waiting(case, this.behind)
+        return stopped(case) or _waiting(case, this.behind)
     own = service.workload
     strategy = service.spec.rollout.strategy
     nothing_runs = own is not None and own.wanted == 0 and service.candidate is None

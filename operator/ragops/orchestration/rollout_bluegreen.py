@@ -4,7 +4,7 @@ The old version stays as it is until the new one has served for scaleDownDelaySe
 write. Only then the service's own workload takes the new version.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ragops.api.status import RolloutPhase, RolloutStatus
 from ragops.api.traffic import BlueGreenSpec, Promotion
@@ -19,6 +19,7 @@ from ragops.orchestration.rollout_case import (
     stopped,
     troubled,
 )
+from ragops.orchestration.startup import timeout_at
 from ragops.resources.variant import Traffic
 
 
@@ -57,21 +58,21 @@ def _checking(case: Case, settings: BlueGreenSpec, size: int) -> Move:
     if wanted and case.is_up(size) and (told or case.is_proven):
         return _switch(case, settings, Traffic.CANDIDATE, size)
     if not passed:
-        return Move(troubled(case, size, checking), candidate=size, wake_at=due)
+        return Move(troubled(case, size, checking, due), candidate=size, wake_at=due)
     if wanted:
-        return Move(_held(case, size), candidate=size)
+        return Move(_held(case, size, due), candidate=size, wake_at=timeout_at(case.spec, due))
     message = "the new version is healthy and waits for kubectl rag rollout promote"
     paused = case.at(RolloutPhase.PAUSED, message, "WaitingForPromotion")
-    return Move(troubled(case, size, paused), candidate=size)
+    return Move(troubled(case, size, paused, due), candidate=size)
 
 
-def _held(case: Case, size: int) -> RolloutStatus:
+def _held(case: Case, size: int, due: datetime) -> RolloutStatus:
     """The check is over, and the new version cannot have the requests yet."""
     phase = RolloutPhase.PAUSED if case.phase is RolloutPhase.PAUSED else RolloutPhase.CHECKING
     if case.is_up(size):
         return case.at(phase, "the operator's own check must find each of its pods good first")
     message = f"{case.ready} of {size} pods of the new version are ready"
-    return troubled(case, size, case.at(phase, message))
+    return troubled(case, size, case.at(phase, message), due)
 
 
 def _switch(case: Case, settings: BlueGreenSpec, traffic: Traffic, size: int) -> Move:
@@ -80,6 +81,7 @@ def _switch(case: Case, settings: BlueGreenSpec, traffic: Traffic, size: int) ->
         RolloutPhase.SWITCHED, f"the new version serves; the old one is kept for {seconds} s as a way back"
     )
     until = (status.since or case.now) + timedelta(seconds=seconds)
+    status = troubled(case, size, status, until)
     return Move(status, candidate=size, traffic=traffic, wake_at=until)
 
 
@@ -87,5 +89,7 @@ def _switched(case: Case, settings: BlueGreenSpec, size: int) -> Move:
     traffic = case.all_requests(size)
     move = _switch(case, settings, traffic, size)
     over = move.wake_at is not None and case.now >= move.wake_at
-    # The switch itself may have been refused: the time counts for nothing then, nor while pods are missing.
-    return promoting(case, size) if over and traffic is case.traffic is Traffic.CANDIDATE else move
+    # The switch itself may have been refused: the time counts for nothing then. Pods that are lost, and that
+    # the own ones help out for, hold nothing up: there may never be room for them again.
+    served = Traffic.STABLE not in (traffic, case.traffic)
+    return promoting(case, size) if over and served else move

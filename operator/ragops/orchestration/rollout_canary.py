@@ -23,6 +23,7 @@ from ragops.orchestration.rollout_case import (
     stopped,
     troubled,
 )
+from ragops.orchestration.startup import timeout_at
 from ragops.resources.variant import Traffic
 
 
@@ -76,7 +77,9 @@ def _stepping(case: Case, settings: CanarySpec, index: int, found: Finding) -> M
         return _paused(case, staying, "WaitingForPromotion", message)
     size = case.size(weight)
     if not case.is_up(size):
-        return _begun(case, settings, index)
+        # Pods that the scaler has wanted since begin nothing anew: that would never end where load grows.
+        assert staying.wake_at is not None, "the end of the step's pause"
+        return replace(staying, wake_at=timeout_at(case.spec, staying.wake_at))
     return promoting(case, size, index, weight) if last else _begun(case, settings, index + 1)
 
 
@@ -88,14 +91,16 @@ def _shifting(case: Case, settings: CanarySpec, index: int) -> Move:
     )
     due = (status.since or case.now) + timedelta(seconds=step.pause_seconds)
     traffic = case.all_requests(size) if step.weight_percent == 100 else _with_old(step.weight_percent)
-    return Move(troubled(case, size, status), candidate=size, traffic=traffic, wake_at=due)
+    status = troubled(case, size, status, due)
+    return Move(status, candidate=size, traffic=traffic, wake_at=due)
 
 
 def _paused(case: Case, staying: Move, reason: str, message: str) -> Move:
     assert staying.status is not None, "a step that goes on has a status"
     step, weight = staying.status.step, staying.status.weight_percent
     status = case.at(RolloutPhase.PAUSED, message, reason, step, weight)
-    return replace(staying, status=troubled(case, staying.candidate or 0, status), wake_at=None)
+    status = troubled(case, staying.candidate or 0, status, status.since or case.now)
+    return replace(staying, status=status, wake_at=None)
 
 
 def _is_tried(case: Case, index: int) -> bool:

@@ -10,7 +10,7 @@ from ragops.api.service import ServiceSpec
 from ragops.api.status import RolloutPhase, RolloutStatus, VersionStatus
 from ragops.health.hysteresis import Verdict
 from ragops.orchestration.analysis import Comparison
-from ragops.orchestration.diagnosis import Diagnosis, StartReason
+from ragops.orchestration.diagnosis import REFUSALS, Diagnosis, StartReason
 from ragops.orchestration.observation import Workload
 from ragops.orchestration.startup import timeout_at, too_slow
 from ragops.orchestration.times import next_second
@@ -87,6 +87,21 @@ class Case:
         return candidate is not None and candidate.complete and candidate.ready >= size
 
     @property
+    def updated(self) -> int:
+        """Pods of the new version, in both workloads."""
+        new = (w for w in (self.own, self.candidate) if w and w.revision == self.target.revision)
+        return sum(w.updated for w in new if w.settled)
+
+    @property
+    def update_trouble(self) -> Diagnosis | None:
+        """What keeps the own workload from taking the new version. What ails its pods is no such thing before
+        one of them is of it."""
+        own, trouble = self.own, self.own_trouble
+        of_cluster = trouble is not None and trouble.reason in (*REFUSALS, StartReason.PODS_NOT_CREATED)
+        begun = own is not None and own.settled and own.revision == self.target.revision and own.updated > 0
+        return trouble if of_cluster or begun else None
+
+    @property
     def ready(self) -> int:
         """Ready pods of the candidate."""
         return self.candidate.ready if self.candidate else 0
@@ -149,14 +164,13 @@ class Case:
     ) -> RolloutStatus:
         """The status of a phase, or of a step of it, which goes on or begins now; `anew`: in any case."""
         goes_on = not anew and self.before and (self.before.phase, self.before.step) == (phase, step)
-        new = [w for w in (self.own, self.candidate) if w and w.revision == self.target.revision]
         return RolloutStatus(
             revision=self.target.revision,
             phase=phase,
             since=self.since if goes_on else next_second(self.now),
             step=step,
             weight_percent=weight,
-            updated_replicas=sum(w.updated for w in new if w.settled),
+            updated_replicas=self.updated,
             ready_replicas=self.ready,
             old_command=self.old_command,
             reason=reason,
@@ -199,10 +213,15 @@ def starting(case: Case, size: int, traffic: Traffic, step: int | None = None, w
     return Move(status, candidate=size, traffic=traffic, wake_at=deadline)
 
 
-def troubled(case: Case, size: int, status: RolloutStatus) -> RolloutStatus:
-    """The status of a candidate that goes on with fewer pods than this, with why where that is seen."""
-    trouble = case.candidate_trouble
-    if trouble is None or case.is_up(size):
+def troubled(case: Case, size: int, status: RolloutStatus, due: datetime) -> RolloutStatus:
+    """The status of a candidate that has fewer ready pods than this: why, where that is seen, or that it
+    takes too long when all were to be there at `due`. It goes on: those that are ready speak for it.
+    """
+    if case.is_up(size):
+        return status
+    overdue = case.now >= timeout_at(case.spec, due)
+    trouble = case.candidate_trouble or (not_ready(case.spec) if overdue else None)
+    if trouble is None:
         return status
     message = f"a pod of the new version is not ready ({trouble})"
     return status.model_copy(update={"reason": trouble.reason, "message": message})
@@ -215,21 +234,29 @@ def promoting(case: Case, size: int, step: int | None = None, weight: int = 0) -
     arrived = case.own_is_done or _is_relieved(case)
     if arrived and not (case.own and case.own.makes_way):
         return DONE
-    trouble = case.own_trouble
+    if case.traffic is Traffic.CANDIDATE:
+        size = case.size(100)  # whatever share a strategy that was changed meanwhile gives it
+    before = case.before
+    more = before is not None and before.updated_replicas != case.updated
+    deadline = timeout_at(
+        case.spec, case.at(RolloutPhase.PROMOTING, "", step=step, anew=more).since or case.now
+    )
+    trouble = case.update_trouble or (not_ready(case.spec) if case.now >= deadline else None)
     message = "the service's own workload takes the new version"
     if trouble is not None:
         message = f"{message}, and does not start ({trouble})"
     reason = trouble.reason if trouble else None
-    status = case.at(RolloutPhase.PROMOTING, message, reason, step=step, weight=weight)
+    status = case.at(RolloutPhase.PROMOTING, message, reason, step=step, weight=weight, anew=more)
     traffic = case.traffic if case.ready else Traffic.STABLE
-    if traffic is not Traffic.STABLE and (step is None or weight == 100):
+    whole = step is None or weight == 100 or traffic is Traffic.CANDIDATE
+    if traffic is not Traffic.STABLE and whole:
         traffic = case.all_requests(size)
     # Where there is no room, its pods make way for each other, until the end: then it is made again as it
     # will stay, so that nothing of it changes after the rollout.
-    cramped = _is_cramped(case) or (case.own is not None and case.own.makes_way)
+    cramped = is_cramped(case.own_trouble) or (case.own is not None and case.own.makes_way)
     unused = traffic is case.traffic is Traffic.CANDIDATE and case.is_up(size)
     idle = cramped and unused and not arrived
-    return Move(status, own_is_new=True, own_is_idle=idle, candidate=size, traffic=traffic)
+    return Move(status, own_is_new=True, own_is_idle=idle, candidate=size, traffic=traffic, wake_at=deadline)
 
 
 def _is_relieved(case: Case) -> bool:
@@ -242,13 +269,13 @@ def _is_relieved(case: Case) -> bool:
         and own.revision == case.target.revision
         and own.uniform
         and case.ready > 0
-        and own.ready >= (min(own.wanted, case.ready) if _is_cramped(case) else own.wanted)
+        and own.ready >= (min(own.wanted, case.ready) if is_cramped(case.own_trouble) else own.wanted)
     )
 
 
-def _is_cramped(case: Case) -> bool:
+def is_cramped(trouble: Diagnosis | None) -> bool:
     """There is no room for all pods of both workloads, and those that an update needs beyond them."""
-    return case.own_trouble is not None and case.own_trouble.reason in _NO_ROOM
+    return trouble is not None and trouble.reason in _NO_ROOM
 
 
 _NO_ROOM: Final = (StartReason.UNSCHEDULABLE, StartReason.QUOTA_EXCEEDED)

@@ -21,7 +21,7 @@ def advance(case: Case) -> Move:
     more = case.before is not None and case.before.updated_replicas != updated
     status = case.at(RolloutPhase.UPDATING, "", anew=more)
     deadline = timeout_at(case.spec, status.since or case.now)
-    trouble = case.own_trouble or (not_ready(case.spec) if case.now >= deadline else None)
+    trouble = case.update_trouble or (not_ready(case.spec) if case.now >= deadline else None)
     said = {"reason": trouble and trouble.reason, "message": told(updated, wanted, ready, trouble)}
     return Move(status.model_copy(update=said), own_is_new=True, wake_at=deadline)
 

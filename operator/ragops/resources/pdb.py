@@ -10,7 +10,8 @@ from ragops.resources.child import ChildRef, Manifest, manifest
 def build_pdb(rag: RAGDeployment, service: ServiceSpec) -> Manifest | None:
     """A budget of one pod at a time; None for the vector store, whose single pod it would pin to its node.
 
-    It never blocks the drain of a node: one pod may always go, and pods that are not ready may in any case.
+    It holds for the pods of both workloads while a new version is rolled out: as long as one of those is not
+    ready, no ready pod may be evicted, and the drain of a node waits; pods that are not ready may always go.
     """
     if service.type is ServiceType.VECTOR_STORE:
         return None

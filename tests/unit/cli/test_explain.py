@@ -34,7 +34,12 @@ UNHEALTHY = ready(
     startup={"readyAt": ago(hours=1), "reason": "CrashLoop", "message": "see the log"},
 )
 DEGRADED = ready(
-    health={"state": "Degraded", "causedBy": "vector-store", "details": "vector-store is Unhealthy"}
+    health={
+        "state": "Degraded",
+        "reason": "UpstreamUnhealthy",
+        "causedBy": "vector-store",
+        "details": "vector-store is Unhealthy",
+    }
 )
 
 
@@ -69,7 +74,7 @@ def test_a_degraded_service_names_its_root_with_the_reason() -> None:
     status = {"vector-store": UNHEALTHY, "embeddings": DEGRADED}
     lines = told(system(six(), status), "embeddings")["embeddings: Ready, Degraded, 1 of 1 pods ready"]
     assert lines[-2:] == (
-        "Degraded: vector-store is Unhealthy",
+        "Degraded: UpstreamUnhealthy: vector-store is Unhealthy",
         "the root is vector-store, which is Unavailable and Unhealthy (CrashLoop: see the log)",
     )
 

@@ -148,3 +148,10 @@ def test_what_was_asked_of_the_rollout_is_taken_back() -> None:
 def test_it_is_refused_where_there_is_no_way_back(status: dict[str, Any], observed: int, why: str) -> None:
     with pytest.raises(Failure, match=why):
         changed({"image": "a:1"}, status, observed=observed)
+
+
+def test_pods_that_become_those_of_the_same_version_are_no_rollout() -> None:
+    stable = version(image="a:1")
+    rollout = {"revision": stable["revision"], "phase": "Updating"}
+    status = {"rollout": rollout, "stable": stable, "previous": version(image="a:0")}
+    assert changed({"image": "a:1"}, status)[0]["image"] == "a:0"

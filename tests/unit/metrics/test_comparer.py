@@ -122,3 +122,14 @@ async def test_a_canary_that_is_over_is_forgotten(compare: Compare) -> None:
     await compare.sample(told(1), told(1), told(1))
     compare.comparer.reset()
     assert compare.comparer.comparison(service) is None
+
+
+async def test_a_version_without_failures_may_not_count_them_yet(compare: Compare) -> None:
+    def good(requests: int) -> str:
+        return "".join(line + "\n" for line in told(requests).splitlines() if "errors" not in line)
+
+    await compare.sample(good(0), good(0), told(0))
+    found = await compare.sample(good(20), good(30), told(10, 9))
+    assert found is not None
+    assert (found.stable.requests, found.stable.errors) == (50, 0)
+    assert (found.candidate.requests, found.candidate.errors) == (10, 9)

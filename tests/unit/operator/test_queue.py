@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from ragops.cluster.cache import Key
-from ragops.controller.queue import BACKOFF_FIRST, BACKOFF_LIMIT, WorkQueue
+from ragops.controller.queue import BACKOFF_FIRST, BACKOFF_LIMIT, GENTLE_SECONDS, WorkQueue
 
 A, B = Key("ns", "a"), Key("ns", "b")
 
@@ -119,16 +119,30 @@ async def test_a_queue_of_which_nothing_is_taken_is_stuck_but_not_a_long_one_tha
     assert queue.stuck_seconds() == 0, "B has waited for 130 s, but it is its turn now"
 
 
-async def test_samples_do_not_break_the_backoff() -> None:
-    queue = WorkQueue()
+async def test_what_is_measured_wakes_a_failing_key_now_and_then() -> None:
+    clock = Clock()
+    queue = WorkQueue(clock)
     await _failed_pass(queue)
-    queue.add_unless_failing(A)
+    queue.add_gently(A)
     assert await _is_empty(queue)
-    queue.add_unless_failing(B)
+    queue.add_gently(B)
     assert await queue.get() == B
-    queue.forget(A)
-    queue.add_unless_failing(A)
+    clock.now += GENTLE_SECONDS
+    queue.add_gently(A)
     assert await queue.get() == A
+    queue.done(A, failed=True)
+    queue.add_gently(A)
+    assert await _is_empty(queue)
+    queue.forget(A)
+    queue.add_gently(A)
+    assert await queue.get() == A
+
+
+async def test_a_failure_may_last_for_ever() -> None:
+    queue = WorkQueue()
+    for _ in range(1100):
+        assert await _failed_pass(queue) <= BACKOFF_LIMIT
+    assert await _failed_pass(queue) > BACKOFF_LIMIT - 1
 
 
 async def _is_empty(queue: WorkQueue) -> bool:

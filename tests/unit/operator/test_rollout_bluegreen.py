@@ -1,5 +1,6 @@
 """BlueGreen: candidate at full size, checks, switch, way back, promotion; kills between any two writes."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,9 @@ BLUE_GREEN: dict[str, Any] = {
     "strategy": "BlueGreen",
     "blueGreen": {"checkSeconds": 5, "scaleDownDelaySeconds": 10},
 }
+
+
+LONG_WAY_BACK: dict[str, Any] = {"checkSeconds": 5, "scaleDownDelaySeconds": 2000}
 
 
 def service(image: str = "v1", **fields: Any) -> list[dict[str, Any]]:
@@ -381,6 +385,28 @@ def test_more_pods_that_are_wanted_do_not_begin_the_check_anew(phase: str) -> No
     assert world.phase == "Switched"
 
 
+def test_pods_that_are_wanted_later_and_never_come_are_told() -> None:
+    fields: dict[str, Any] = {"startup": {"timeoutSeconds": 20}}
+    world = RolloutWorld.at_rest(service(**fields))
+    world.change(service("v2", **fields))
+    world.until("Checking")
+    assert world.rollout is not None
+    since = world.rollout.since
+    assert since is not None
+    world.late = {CANDIDATE}
+    world.change(service("v2", replicas=3, **fields))
+    while world.condition("Degraded") != ("True", "RolloutStuck"):
+        assert (world.now - since).total_seconds() < 60
+        world.tick()
+        world.step()
+    assert (world.now - since).total_seconds() >= 5 + 20, "the check, and then the time of a start"
+    assert world.rollout.reason == "NotReady"
+    assert world.serving() == ["v1"] * 3
+    world.late = set()
+    world.running[CANDIDATE] = ["v2"] * 3
+    world.until("Switched")
+
+
 def test_each_pod_has_the_time_of_a_start() -> None:
     fields: dict[str, Any] = {"replicas": 4, "startup": {"timeoutSeconds": 20}}
     world = RolloutWorld.at_rest(service(**fields), capacity=4)
@@ -433,8 +459,11 @@ def test_what_has_the_requests_does_not_shrink_with_the_idle_workload() -> None:
 
 @pytest.mark.parametrize("phase", ["Switched", "Promoting"])
 def test_the_old_version_helps_out_while_pods_of_the_new_one_are_missing(phase: str) -> None:
-    world = at_rest()
-    world.change(service("v2"))
+    fields: dict[str, Any] = {"rollout": {**BLUE_GREEN, "blueGreen": LONG_WAY_BACK}}
+    if phase == "Promoting":
+        fields = {}
+    world = RolloutWorld.at_rest(service(**fields))
+    world.change(service("v2", **fields))
     world.until(phase)
     world.step()
     world.capacity = 1  # until it is noticed
@@ -454,9 +483,85 @@ def test_the_old_version_helps_out_while_pods_of_the_new_one_are_missing(phase: 
     if phase == "Switched":
         world.step()
         assert world.serving() == ["v2", "v2"]
+        world.step(seconds=2000)
     world.until(None)
     world.settle()
     assert_rolled_out(world, "v2", "v1")
+
+
+def test_a_pod_that_never_comes_back_does_not_hold_up_a_switched_rollout() -> None:
+    """Its node is lost, and there is no room elsewhere."""
+    world = at_rest()
+    world.change(service("v2"))
+    world.until("Switched")
+    world.step()
+    world.capacity = 1  # until it is noticed
+    world.late = {CANDIDATE}
+    world.running[CANDIDATE] = ["v2", "v2?"]
+    world.tick()
+    world.step()
+    world.capacity = 2
+    world.until("Promoting")
+    world.until(None)
+    world.settle()
+    assert_rolled_out(world, "v2", "v1")
+
+
+def test_an_own_workload_that_does_not_take_the_new_version_is_told() -> None:
+    """Nothing that can be seen ails its pods."""
+    fields: dict[str, Any] = {"startup": {"timeoutSeconds": 20}}
+    world = RolloutWorld.at_rest(service(**fields))
+    world.change(service("v2", **fields))
+    world.until("Promoting")
+    world.late = {OWN}
+    for _ in range(25):
+        world.tick()
+        world.step()
+    assert world.phase == "Promoting"
+    assert world.condition("Degraded") == ("True", "RolloutStuck")
+    assert world.rollout is not None
+    assert world.rollout.reason == "NotReady"
+    assert world.serving() == ["v2", "v2"]
+
+
+CANARY: dict[str, Any] = {"strategy": "Canary", "canary": {"steps": [{"weightPercent": 25}]}}
+
+
+@pytest.mark.parametrize("steps", [CANARY, {"strategy": "RollingUpdate"}])
+@pytest.mark.parametrize("image", ["v1", "v2", "v3"])
+def test_a_strategy_that_changes_on_the_way_takes_no_capacity(image: str, steps: dict[str, Any]) -> None:
+    """The world checks it with each write and each pod."""
+    fields: dict[str, Any] = {"replicas": 4}
+    world = RolloutWorld.at_rest(service(**fields), capacity=4)
+    world.change(service("v2", **fields))
+    world.until("Promoting")
+    world.step()
+    world.change(service(image, rollout=steps, **fields))
+    for _ in range(20):
+        world.tick()
+        world.step()
+
+
+@pytest.mark.parametrize("rollout", [BLUE_GREEN, {"strategy": "RollingUpdate"}])
+@pytest.mark.parametrize("image", ["v1", "v2", "v3"])
+def test_an_update_in_place_that_is_overtaken_takes_no_capacity(image: str, rollout: dict[str, Any]) -> None:
+    """The world checks it with each write and each pod."""
+    world = RolloutWorld.at_rest(service(replicas=4), capacity=4)
+    world.room = 8
+    world.change(service("v2", replicas=4))
+    world.until("Promoting")
+    while world.running[OWN] != ["v1"] * 3:
+        assert world.phase == "Promoting"
+        world.tick()
+        world.step()
+    world.change(service(image, replicas=4, rollout=rollout))
+    for _ in range(20):
+        world.step()
+        world.tick()
+    world.room = 1000
+    world.until(None)
+    world.settle()
+    assert world.running == {OWN: [image] * 4}
 
 
 @pytest.mark.parametrize("phase", ["Checking", "Switched"])
@@ -574,3 +679,59 @@ def test_killed_after_any_write(what: str | None) -> None:
     for number, count in enumerate(writes):
         for killed_after in range(count):
             run((number, killed_after))
+
+
+def test_a_version_that_mends_an_unhealthy_service_has_time_for_its_first_pod() -> None:
+    world = at_rest()
+    world.capacity = 0
+    world.broken = {"v1"}
+    for _ in range(100):
+        world.tick()
+        world.step()
+    assert world.service("generation").health.state is HealthState.UNHEALTHY
+    world.change(service("v2"))
+    world.step()
+    world.step()
+    assert world.rollout is not None
+    assert (world.phase, world.rollout.reason) == ("Starting", None)
+
+
+def test_what_ails_the_old_pods_does_not_keep_a_new_version_from_starting() -> None:
+    world = RolloutWorld.at_rest(generation("v1"))
+    world.capacity = 0
+    world.broken = {"v1"}
+    world.tick()
+    world.step()
+    world.change(generation("v2"))
+    world.step()
+    assert world.rollout is not None
+    assert (world.phase, world.rollout.reason) == ("Updating", None)
+    world.broken = {"v1", "v2"}
+    for _ in range(3):
+        world.tick()
+        world.step()
+    assert world.rollout.reason == "CrashLoop"
+
+
+def test_an_update_to_the_same_version_that_takes_too_long_is_told() -> None:
+    """Such as that of a new operator, which builds pods otherwise."""
+    fields: dict[str, Any] = {"startup": {"timeoutSeconds": 20}}
+    world = RolloutWorld.at_rest(service(**fields))
+    world.change(service(**fields), imagePullSecrets=[{"name": "new"}])
+    own = world.workload("generation")
+    world.step()
+    own = world.workload("generation")
+    own["status"] = {
+        **own["status"],
+        "observedGeneration": own["metadata"]["generation"],
+        "updatedReplicas": 1,
+    }
+    plan = world.step()
+    assert world.rollout is not None
+    assert (world.phase, world.rollout.reason) == ("Updating", None)
+    assert plan.wake_at is not None
+    assert plan.wake_at <= world.now + timedelta(seconds=20)
+    world.step(seconds=20)
+    world.step()
+    assert world.rollout.reason == "NotReady"
+    assert world.condition("Degraded") == ("True", "RolloutStuck")

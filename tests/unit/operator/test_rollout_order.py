@@ -105,6 +105,17 @@ def test_a_failed_upstream_update_leaves_the_dependents_as_they_are() -> None:
     assert world.condition("Degraded") == ("False", "NoTrouble")
 
 
+def test_one_that_waits_can_be_given_up() -> None:
+    world = RolloutWorld.at_rest(chain())
+    world.change(chain(embeddings="bad", retrieval="v2"))
+    world.step()
+    assert rollout_of(world, "retrieval").phase is RolloutPhase.WAITING
+    world.command("retrieval", f"abort:{rollout_of(world, 'retrieval').revision}")
+    world.step()
+    assert rollout_of(world, "retrieval").phase is RolloutPhase.ABORTED
+    assert rollout_of(world, "retrieval").reason == "AbortedByUser"
+
+
 def test_what_is_under_way_is_not_held_by_an_upstream_that_changes_later() -> None:
     world = RolloutWorld.at_rest(chain())
     world.change(chain(api="v2"))

@@ -9,6 +9,7 @@ import pytest
 from ragops.cluster.cache import RAG_KIND, Key
 from ragops.cluster.errors import NotLeaderError, UnavailableError
 from ragops.controller import run
+from ragops.controller.reconcile import Done
 from ragops.controller.run import Operator
 from ragops.controller.settings import from_environment
 
@@ -57,11 +58,12 @@ class Passes:
         self.begun = asyncio.Event()
         operator._reconciler.reconcile = self._reconcile  # type: ignore[method-assign]
 
-    async def _reconcile(self, key: Key) -> None:
+    async def _reconcile(self, key: Key) -> Done:
         found = self._cache.rag(key)
         assert found is not None
         self.versions.append(int(found["metadata"]["resourceVersion"]))
         self.begun.set()
+        return Done()
 
 
 @pytest.fixture

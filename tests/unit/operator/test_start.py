@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import pytest
-from tests.unit.operator.world import IMAGES, World, rag_of, six
+from tests.unit.operator.world import IMAGES, START, World, rag_of, six
 
 from ragops.api.problems import Problem, Reason
 from ragops.api.status import HealthState, RAGStatus, ServiceState
 from ragops.orchestration.observation import ApplyFailure, Observation, PodView
 from ragops.orchestration.plan import plan, reject
+from ragops.resources.child import ref_of
 
 
 def test_services_start_when_their_dependencies_are_ready() -> None:
@@ -290,3 +291,72 @@ def test_a_vector_store_without_a_pod_is_looked_at_again() -> None:
     world.step(seconds=10)
     world.step()
     assert world.service("vector-store").startup.reason == "PodsNotCreated"
+
+
+def test_the_system_is_ready_without_a_service_that_is_only_optional() -> None:
+    """Also without what that one alone requires."""
+    services = [
+        {"name": "generation", "type": "Generation", "dependsOn": []},
+        {"name": "below", "type": "Embeddings", "dependsOn": []},
+        {"name": "extra", "type": "Retrieval", "dependsOn": [{"name": "below"}]},
+        {
+            "name": "api",
+            "type": "OrchestrationAPI",
+            "dependsOn": [{"name": "generation"}, {"name": "extra", "required": False}],
+        },
+    ]
+    world = World(rag_of(services))
+    for _ in range(4):
+        world.step()
+        world.make_ready(*world.started())
+    world.step()
+    assert world.condition("Ready") == ("True", "AllServicesReady")
+    for lost in ("extra", "below"):
+        world.make_ready(lost, ready=0)
+        for _ in range(3):
+            world.step()
+        assert world.condition("Ready") == ("True", "AllServicesReady")
+        assert world.condition("Degraded") == ("True", "ServicesDegraded")
+        assert lost in next(c.message for c in world.rag.status.conditions if c.type == "Ready")
+    assert world.service("api").health.caused_by is not None
+    world.make_ready("generation", ready=0)
+    world.step()
+    assert world.condition("Ready")[0] == "False"
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_a_workload_that_is_deleted_comes_back_with_the_replicas_that_it_had(scaled: bool) -> None:
+    policy = {"autoscaling": {"minReplicas": 2, "maxReplicas": 10}} if scaled else {}
+    world = World(rag_of([{"name": "generation", "type": "Generation", **policy}]))
+    world.step()
+    world.workload("generation")["spec"]["replicas"] = 8
+    for _ in range(3):
+        world.make_ready("generation")
+        world.step()
+    assert world.service("generation").ready_replicas == 8
+    del world.children[ref_of(world.workload("generation"))]
+    world.step()
+    made = world.workload("generation")
+    assert made["spec"]["replicas"] == 8
+    fields = {"manager": "ragops", "operation": "Apply", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+    made["metadata"]["managedFields"] = [fields]
+    handed_over = world.step().applies
+    assert [apply.hand_over_replicas for apply in handed_over] == [8]
+    assert "replicas" not in handed_over[0].manifest["spec"]
+
+
+def test_a_pod_that_was_evicted_is_nobody() -> None:
+    evicted = PodView(
+        name="old",
+        service="generation",
+        ready=False,
+        terminating=False,
+        ended=True,
+        prepared=False,
+        scheduled_at=START,
+    )
+    world = World(rag_of([{"name": "generation", "type": "Generation"}]), pods=[evicted])
+    world.step(seconds=100)
+    world.make_ready("generation", ready=0)
+    world.step()
+    assert world.service("generation").startup.reason is None
