@@ -33,7 +33,8 @@ service-tests: $(READY) ## the data plane against a real PostgreSQL and the real
 	@$(VENV)/bin/pytest tests/services
 
 cluster-tests: $(READY) binaries ## the API and the operator against a real control plane with fake pods
-	@$(VENV)/bin/pytest $(PARALLEL) tests/cluster tests/conformance/test_operator.py -m "not node"
+	@$(VENV)/bin/pytest $(PARALLEL) tests/cluster -m "not node"
+	@$(VENV)/bin/pytest tests/conformance/test_operator.py
 
 e2e: $(READY) binaries ## everything on a real kubelet; needs root
 	@images/build operator services postgres

@@ -105,7 +105,7 @@ class Stage:
         if step.ready is not None:
             unready = {"status": {"conditions": [{"type": "Ready", "status": "False"}]}}
             for pod in pods[step.ready :]:
-                self.space.patch("Pod", pod["metadata"]["name"], unready, "status", by="kubelet")
+                self.space.patch_pod(pod, unready, "status", by="kubelet")
 
     def _load(self, performance: Performance, pods: Sequence[Object]) -> None:
         """Tells the pods what to use."""
@@ -115,7 +115,7 @@ class Stage:
                 resource, unit = UNITS[metric]
                 wanted[f"kwok.x-k8s.io/usage-{resource}"] = f"{percent:.0f}{unit}"
             if not wanted.items() <= pod["metadata"].get("annotations", {}).items():
-                self.space.patch("Pod", pod["metadata"]["name"], {"metadata": {"annotations": wanted}})
+                self.space.patch_pod(pod, {"metadata": {"annotations": wanted}})
 
 
 def _arrived(performance: Performance, pods: Sequence[Object], usage: Mapping[str, Object]) -> bool:

@@ -63,7 +63,7 @@ class OperatorProcess:
                 start_new_session=True,
             )
         if ready:
-            eventually(self.is_ready, f"{self.name} is ready; its log: {self._log}")
+            eventually(self.is_ready, f"{self.name} is ready; its log: {self._log}", 60)
         return self
 
     def is_ready(self) -> bool:

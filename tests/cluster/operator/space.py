@@ -236,9 +236,23 @@ class Space:
             "status": str(ready),
             "lastTransitionTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
-        for pod in self.pods(service, rag):
-            status = {"phase": "Running", "conditions": [condition]}
-            self.patch("Pod", pod["metadata"]["name"], {"status": status}, "status", by="kubelet")
+        status = {"status": {"phase": "Running", "conditions": [condition]}}
+
+        def written() -> bool:
+            found = self.pods(service, rag)
+            return all(self.patch_pod(pod, status, "status", by="kubelet") for pod in found)
+
+        eventually(written, f"the status of all pods of {service} is written")
+
+    def patch_pod(self, pod: Object, change: Object, subresource: str = "", by: str = PERSON) -> bool:
+        """A change of a pod. Returns whether it was still there: controllers take pods away at any time."""
+        try:
+            self.patch("Pod", pod["metadata"]["name"], change, subresource, by=by)
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            return False
+        return True
 
     def _has_all(self, service: str, rag: str) -> bool:
         wanted = self.replicas(service, rag)
@@ -248,13 +262,13 @@ class Space:
         """Gives a pod an address, as a kubelet does, unless it has that one."""
         if pod.get("status", {}).get("podIP") != address:
             status = {"podIP": address, "podIPs": [{"ip": address}]}
-            self.patch("Pod", pod["metadata"]["name"], {"status": status}, "status", by="kubelet")
+            self.patch_pod(pod, {"status": status}, "status", by="kubelet")
 
     def use(self, service: str, rag: str = "demo", **amounts: str) -> None:
         """What each pod of a service uses from now on, of `cpu` and `memory`; metrics-server tells."""
         annotations = {f"kwok.x-k8s.io/usage-{resource}": amount for resource, amount in amounts.items()}
         for pod in self.pods(service, rag):
-            self.patch("Pod", pod["metadata"]["name"], {"metadata": {"annotations": annotations}})
+            self.patch_pod(pod, {"metadata": {"annotations": annotations}})
 
     def _call(
         self,

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -67,10 +68,12 @@ def played() -> Iterator[Played]:
             """Nothing: the log of the test is for others."""
 
     pods = Played()
-    with ThreadingHTTPServer(("0.0.0.0", PORT), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+    with ExitStack() as playing:
+        for address in names:
+            server = playing.enter_context(ThreadingHTTPServer((address, PORT), Handler))
+            Thread(target=server.serve_forever, daemon=True).start()
+            playing.callback(server.shutdown)
         yield pods
-        server.shutdown()
 
 
 def address(space: Space, service: str, to: str) -> None:
