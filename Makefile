@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 # Two processes, each with a control plane of its own: these tests mostly wait.
 PARALLEL := -n 2 --dist loadfile
 
-.PHONY: help demo down test lint unit cluster-tests service-tests e2e bench images binaries generate lock clean
+.PHONY: help demo down test lint unit cluster-tests service-tests gateway-tests e2e bench images binaries generate lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ down: ## remove the demo cluster and all traces of it
 	@$(if $(wildcard $(READY)),$(PY) hack/demo down --cluster $(CLUSTER),python3 hack/cluster down --name demo)
 
 test: $(READY) ## everything that CI runs
-	@$(PY) hack/phases binaries lint unit service-tests cluster-tests e2e
+	@$(PY) hack/phases binaries lint unit service-tests gateway-tests cluster-tests e2e
 
 lint: $(READY) binaries ## style, types, layers, generated files, policy of chart and manifests
 	@hack/lint
@@ -32,12 +32,16 @@ unit: $(READY) binaries ## pure functions: seconds
 service-tests: $(READY) ## the data plane against a real PostgreSQL and the real model
 	@$(VENV)/bin/pytest tests/services
 
+gateway-tests: $(READY) ## the gateway's HAProxy and agent against real backends, without a cluster
+	@hack/haproxy
+	@$(VENV)/bin/pytest $(PARALLEL) tests/gateway
+
 cluster-tests: $(READY) binaries ## the API and the operator against a real control plane with fake pods
 	@$(VENV)/bin/pytest $(PARALLEL) tests/cluster -m "not node"
 	@$(VENV)/bin/pytest tests/conformance/test_operator.py
 
 e2e: $(READY) binaries ## everything on a real kubelet; needs root
-	@images/build operator services postgres
+	@images/build operator services postgres haproxy
 	@$(VENV)/bin/pytest tests/cluster -m node
 	@$(VENV)/bin/pytest tests/e2e
 

@@ -127,6 +127,7 @@ TOOLS: tuple[Tool, ...] = (
         module="github.com/yannh/kubeconform",
     ),
     Tool("kindcheck", (".",), minutes=0.3),
+    Tool("balance", (".",), minutes=0.1),
 )
 
 

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from shell import ROOT, DemoError, capture, stream
 
-IMAGES: Final = ("operator", "services", "postgres")
+IMAGES: Final = ("operator", "services", "postgres", "haproxy")
 
 
 class Provider(Protocol):

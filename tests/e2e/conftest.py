@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.e2e.support import ROOT, Site, run
 
-IMAGES = ("operator", "services", "postgres")
+IMAGES = ("operator", "services", "postgres", "haproxy")
 
 
 @pytest.fixture(scope="session")

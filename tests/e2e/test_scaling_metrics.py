@@ -237,12 +237,14 @@ def outside(site: Site, folder: Path) -> Iterator[OperatorProcess]:
         config["users"][0]["user"] = {"token": token}
         kubeconfig = folder / "kubeconfig"
         kubeconfig.write_text(json.dumps(config))
-        _, services, postgres = site.images
+        own, services, postgres, haproxy = site.images
         settings = {
             "POD_NAMESPACE": SYSTEM,
             "RAGOPS_SCRAPE": "proxy",
             "RAGOPS_IMAGE_SERVICES": services,
             "RAGOPS_IMAGE_POSTGRES": postgres,
+            "RAGOPS_IMAGE_HAPROXY": haproxy,
+            "RAGOPS_IMAGE_OPERATOR": own,
         }
         operator = OperatorProcess(kubeconfig, NAMESPACE, folder, "outside", settings)
         try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.e2e.support import Site, eventually
 
-SECONDS_AT_MOST = 420
+SECONDS_AT_MOST = 900
 
 # Each request has a connection of its own, as the requests of many clients have: kube-proxy spreads those.
 _SCRIPT = """

@@ -89,9 +89,14 @@ capabilities:
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch, delete]
+# The configuration of gateways.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch, create, patch, delete]
+# patch: an annotation on a gateway's pod makes its kubelet look at the ConfigMap at once, not in a minute.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [list, watch]
+  verbs: [list, watch, patch]
 # Autoscalers of others that scale one of ours: told, and not fought.
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]

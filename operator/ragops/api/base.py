@@ -63,6 +63,8 @@ IMAGE: Final = r"^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$"
 MODEL_NAME: Final = r"^[-a-zA-Z0-9._/]+$"
 HOST_NAME: Final = r"^[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?$"
 HEADER_NAME: Final = r"^[-A-Za-z0-9]+$"
+# What RFC 6265 calls a token, without the signs that mean something elsewhere.
+COOKIE_NAME: Final = r"^[-_A-Za-z0-9]+$"
 HTTP_PATH: Final = r"^/([-a-zA-Z0-9_~][-a-zA-Z0-9._~]*/?)*$"
 METRIC_NAME: Final = r"^[a-zA-Z_:][a-zA-Z0-9_:]*$"
 HTTP_URL: Final = r"^https?://[^\s\"'<>\\{}]+$"
@@ -77,6 +79,7 @@ PATTERN_MEANINGS: Final[dict[str, str]] = {
     MODEL_NAME: "letters, digits, '-', '_', '.' and '/'",
     HOST_NAME: "a host name such as db.example.com, without scheme and port",
     HEADER_NAME: "letters, digits and '-'",
+    COOKIE_NAME: "letters, digits, '-' and '_'",
     HTTP_PATH: "a path such as /readyz: '/', letters, digits, '-', '_', '~', '.', no part beginning with '.'",
     METRIC_NAME: "the name of a Prometheus metric: letters, digits, '_' and ':', not beginning with a digit",
     HTTP_URL: "a URL that begins with http:// or https://, without spaces, quotes, brackets or backslashes",

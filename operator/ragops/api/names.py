@@ -24,6 +24,12 @@ REVISION_ANNOTATION: Final = "ragops.dev/revision"
 """On a Deployment or StatefulSet: the version that its pods are made from."""
 ROLLOUT_COMMAND_PREFIX: Final = "rollout.ragops.dev/"
 """On a RAGDeployment, followed by the name of a service: promote or abort, a colon and the revision meant."""
+GATEWAY: Final = "gateway"
+"""What stands in the place of a service's name in the names and labels of the gateway's objects."""
+CONFIG_ANNOTATION: Final = "ragops.dev/gateway-config"
+"""On a gateway's pod: the configuration that its kubelet has been told of."""
+PORTS_ANNOTATION: Final = "ragops.dev/gateway-ports"
+"""On a gateway's ConfigMap: the port of each service."""
 MANAGED_SELECTOR: Final = f"{MANAGED_BY_LABEL}={FIELD_MANAGER}"
 
 MAX_CHILD_NAME: Final = 52
@@ -38,6 +44,11 @@ def child_name(rag: str, service: str) -> str:
 def candidate_name(rag: str, service: str) -> str:
     """Name of the workload of a new version that is tried beside the service's own."""
     return f"{child_name(rag, service)}-candidate"
+
+
+def gateway_name(rag: str) -> str:
+    """Name of the gateway's objects."""
+    return child_name(rag, GATEWAY)
 
 
 def headless_name(rag: str, service: str) -> str:

@@ -5,9 +5,8 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ragops.api.base import DNS_LABEL, PATTERN_MEANINGS, LocalRef, Model, ServiceType
+from ragops.api.base import DNS_LABEL, PATTERN_MEANINGS, LocalRef, Model, ObjectName, ServiceType
 from ragops.api.names import API_VERSION, KIND, MAX_CHILD_NAME
-from ragops.api.problems import Reserved
 from ragops.api.rules import ListMap, Rule
 from ragops.api.service import ServiceSpec
 from ragops.api.status import RAGStatus
@@ -27,20 +26,39 @@ class StartupSpec(Model):
     """Continue: services that do not need the failed one go on. Halt: nothing further is started."""
 
 
-class GatewaySpec(Model):
-    """The load balancer in front of the services. Reserved for a later version."""
+class GatewayTLSSpec(Model):
+    """TLS between the clients and the gateway."""
 
-    enabled: Annotated[
-        bool, Reserved("set it to false; the Services spread the connections over ready pods", values=(True,))
-    ] = False
-    """Put the gateway between the stable Service names and the pods. Reserved for a later version."""
+    secret_name: ObjectName
+    """A Secret of type kubernetes.io/tls in the same namespace. Mounted by the kubelet, never read by
+    ragops."""
+
+
+class GatewaySpec(Model):
+    """The load balancer in front of the services."""
+
+    enabled: bool = False
+    """Put the gateway between the stable Service names and the pods. It can be switched on and off at any
+    time; no request is lost."""
     replicas: Annotated[int, Field(ge=1, le=10)] = 2
     """Gateway pods."""
+    tls: GatewayTLSSpec | None = None
+    """Serves TLS beside the plain port. Default: no TLS."""
+    max_connections: Annotated[int, Field(ge=100, le=100_000)] = 4000
+    """Connections of clients to one gateway pod at a time; further ones wait in the kernel. Each may need two
+    file descriptors and 64 KiB of memory."""
 
 
 # A macro over a list of one is how CEL gives a value a name: the names are gathered once, not for each entry.
 _NAMES: Final = "[self.services.map(s, s.name)]"
 _LOST: Final = "has(s.dependsOn) && s.dependsOn.exists(d, !(d.name in names))"
+
+MAX_POOL: Final = 200
+"""Replicas of one service that the gateway can serve: their addresses fit into one DNS answer."""
+_TOO_MANY: Final = (
+    f"(has(s.replicas) && s.replicas > {MAX_POOL}) || "
+    f"(has(s.autoscaling) && s.autoscaling.maxReplicas > {MAX_POOL})"
+)
 
 
 def _at_most_one(service_type: ServiceType, why: str) -> Rule:
@@ -87,11 +105,24 @@ class RAGSpec(Model):
         _one_upstream(ServiceType.RETRIEVAL),
         _one_upstream(ServiceType.GENERATION),
         Rule(
-            "!self.services.exists(s, s.type == 'VectorStore' && "
+            "!self.services.exists(s, (s.type == 'VectorStore' || self.gateway.enabled) && "
             "self.services.exists(o, o.name == s.name + '-headless'))",
-            "must not have a service named like a VectorStore with -headless behind it, the name of that "
-            "store's own Service; rename it",
+            "must not have a service named like a VectorStore, or behind the gateway like any service, with "
+            "-headless behind it, the name of a Service that lists the other's pods; rename it",
             at="services",
+        ),
+        Rule(
+            "!self.gateway.enabled || !self.services.exists(s, s.name == 'gateway')",
+            "must not have a service named gateway, the name of the gateway's own objects; rename it",
+            at="services",
+        ),
+        Rule(
+            f"!self.gateway.enabled || !self.services.exists(s, {_TOO_MANY})",
+            f"must have at most {MAX_POOL} replicas of each service behind the gateway; lower replicas or "
+            "autoscaling.maxReplicas",
+            at="services",
+            explain=f"self.services.map(s, {_TOO_MANY}, 'must have at most {MAX_POOL} replicas of ' + s.name"
+            " + ' behind the gateway; lower its replicas or autoscaling.maxReplicas')[0]",
         ),
         Rule(
             "!self.services.exists(s, self.services.exists(o, o.name == s.name + '-candidate'))",

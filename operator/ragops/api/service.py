@@ -26,7 +26,6 @@ from ragops.api.blocks import (
     VectorStoreSpec,
 )
 from ragops.api.health import HealthSpec
-from ragops.api.problems import Reserved
 from ragops.api.rules import Fault, ListMap, Rule, at_least, compare
 from ragops.api.traffic import LoadBalancingSpec, RolloutSpec
 
@@ -272,11 +271,8 @@ class ServiceSpec(Model):
     """When a pod counts as ready, and the service as healthy."""
     autoscaling: AutoscalingSpec | None = None
     """Scaling of the replicas. Not for VectorStore."""
-    load_balancing: Annotated[
-        LoadBalancingSpec | None,
-        Reserved("remove the block; the Service of this service spreads the connections over its ready pods"),
-    ] = None
-    """Settings of the gateway for this service. Reserved for a later version."""
+    load_balancing: LoadBalancingSpec | None = None
+    """Settings of the gateway for this service; without the gateway they have no effect."""
     rollout: RolloutSpec = RolloutSpec()
     """How a new version replaces the old one."""
     storage: StorageSpec | None = None

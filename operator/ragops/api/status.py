@@ -283,6 +283,32 @@ class ServiceStatus(StatusModel):
     """The one before it, for `kubectl rag rollout undo`. Absent where it is large."""
 
 
+class GatewayState(StrEnum):
+    """Where the gateway is in its life."""
+
+    STARTING = "Starting"
+    SERVING = "Serving"
+    UNAVAILABLE = "Unavailable"
+    DRAINING = "Draining"
+
+
+class GatewayStatus(StatusModel):
+    """What is known of the gateway."""
+
+    state: GatewayState
+    """Starting, Serving, Unavailable (the services go straight to their pods meanwhile) or Draining."""
+    since: datetime | None = None
+    """Since when."""
+    replicas: int = 0
+    """Pods that are wanted."""
+    ready_replicas: int = 0
+    """Pods that are ready."""
+    reason: str | None = None
+    """Why it is not as it should be: one word for programs."""
+    message: str | None = None
+    """A sentence for people."""
+
+
 class Summary(StatusModel):
     """One line for `kubectl get rag`."""
 
@@ -303,5 +329,7 @@ class RAGStatus(StatusModel):
     """Accepted, Ready, Progressing, Degraded, ScalingLimited."""
     services: Annotated[list[ServiceStatus], ListMap("name")] = []
     """Each service, by name."""
+    gateway: GatewayStatus | None = None
+    """The gateway; absent without one."""
     summary: Summary = Summary()
     """One line for `kubectl get rag`."""

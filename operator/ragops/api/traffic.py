@@ -5,8 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from ragops.api.base import HEADER_NAME, Model
-from ragops.api.problems import Reserved
+from ragops.api.base import COOKIE_NAME, HEADER_NAME, Model
 from ragops.api.rules import Fault, Rule
 
 
@@ -19,17 +18,92 @@ class LoadBalancingStrategy(StrEnum):
     RESOURCE_USAGE = "ResourceUsage"
 
 
+class RetriesSpec(Model):
+    """What the gateway does with a request that failed at one pod: it asks another one.
+
+    A try that reached no pod is repeated for every request. A try that reached one is repeated for idempotent
+    methods only (GET, HEAD, OPTIONS, PUT, DELETE), after the answers 500, 502 and 503, no answer, or none in
+    time."""
+
+    attempts: Annotated[int, Field(ge=0, le=5)] = 2
+    """Tries after the first one, at most. 0: never another try."""
+    budget_percent: Annotated[int, Field(ge=0, le=100)] = 20
+    """Retries that the recent requests may have, as a share of them; with more the first failure is the
+    answer. 0: only tries that reached no pod are repeated."""
+    answer_timeout_ms: Annotated[int, Field(ge=50, le=3_600_000)] | None = None
+    """Milliseconds that one try of an idempotent request may take to the first byte of its answer; the answer
+    may then pause no longer than this either, so requests for event streams are exempt. Default:
+    responseTimeoutSeconds."""
+
+
+class RateLimitSubject(StrEnum):
+    """What makes requests count as those of one client."""
+
+    ADDRESS = "Address"
+    HEADER = "Header"
+
+
+class ClientRateLimitSpec(Model):
+    """How many requests one client may send. Each gateway pod counts by itself."""
+
+    cel: ClassVar = (
+        Rule(
+            "self.by != 'Header' || has(self.header)",
+            "is missing; by: Header needs the header's name",
+            at="header",
+            fault=Fault.REQUIRED,
+        ),
+        Rule(
+            "!has(self.header) || self.by == 'Header'",
+            "is only for by: Header; remove it or change by",
+            at="header",
+            fault=Fault.FORBIDDEN,
+        ),
+    )
+
+    requests_per_second: Annotated[int, Field(ge=1, le=100_000)]
+    """Requests of one client in a second; more are answered 429."""
+    by: RateLimitSubject = RateLimitSubject.ADDRESS
+    """Address: the address that the connection comes from. Header: the value of a header, such as an API key;
+    requests without it count by address."""
+    header: Annotated[str, Field(pattern=HEADER_NAME, max_length=64)] | None = None
+    """The header's name."""
+
+
 class LoadBalancingSpec(Model):
-    """How the gateway treats this service. Reserved for a later version: needs the gateway."""
+    """How the gateway treats this service."""
+
+    cel: ClassVar = (
+        Rule(
+            "has(self.maxConcurrent) || !has(self.maxQueue)",
+            "needs maxConcurrent, without which no request waits; set that too or remove this",
+            at="maxQueue",
+            fault=Fault.FORBIDDEN,
+        ),
+        Rule(
+            "!has(self.retries) || !has(self.retries.answerTimeoutMs) || "
+            "self.retries.answerTimeoutMs <= self.responseTimeoutSeconds * 1000",
+            "must not be more than responseTimeoutSeconds; lower it or raise that",
+            at="retries.answerTimeoutMs",
+        ),
+    )
 
     strategy: LoadBalancingStrategy = LoadBalancingStrategy.RESPONSE_TIME
     """How requests are spread over the pods."""
     max_concurrent: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Requests under way in one pod, at most."""
+    """Requests under way in one pod, at most; further ones wait. Each gateway pod has an equal share of it,
+    rounded up. Default: no limit."""
     max_queue: Annotated[int, Field(ge=0, le=100_000)] | None = None
-    """Requests that may wait; more are answered 503."""
-    queue_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
-    """Seconds a request may wait."""
+    """Requests that may wait for a pod; more are answered 503 at once. Each gateway pod has an equal share,
+    rounded up. Default: no limit but queueTimeoutSeconds."""
+    queue_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 10
+    """Seconds a request may wait for a pod; then it is answered 503."""
+    response_timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
+    """Seconds that a pod may be silent, before its answer or within it; then the request fails."""
+    retries: RetriesSpec = RetriesSpec()
+    """Further tries of failed requests."""
+    rate_limit: ClientRateLimitSpec | None = None
+    """A limit for each client. Default: none."""
 
 
 class RolloutStrategy(StrEnum):
@@ -87,6 +161,12 @@ class CanarySpec(Model):
             "must have a higher weightPercent at each step than at the one before; put them in rising order",
             at="steps",
         ),
+        Rule(
+            "!has(self.stickyHeader) || !has(self.stickyCookie)",
+            "must not be set together with stickyHeader; keep one of them",
+            at="stickyCookie",
+            fault=Fault.FORBIDDEN,
+        ),
     )
 
     steps: Annotated[list[CanaryStep], Field(min_length=1, max_length=20)]
@@ -96,10 +176,15 @@ class CanarySpec(Model):
     sticky_header: Annotated[
         str | None,
         Field(pattern=HEADER_NAME, max_length=64),
-        Reserved("remove it; it needs the gateway"),
     ] = None
-    """Requests with the same value of this header go to the same version. Reserved for a later version:
-    needs the gateway."""
+    """Requests with the same value of this header go to the same version. Without the gateway it has no
+    effect."""
+    sticky_cookie: Annotated[
+        str | None,
+        Field(pattern=COOKIE_NAME, max_length=64),
+    ] = None
+    """Requests with the same value of this cookie go to the same version; a client without it gets one.
+    Without the gateway it has no effect."""
 
 
 class RolloutSpec(Model):

@@ -1,8 +1,6 @@
 """Entry point of the commands `ragops` and `kubectl rag`."""
 
 import asyncio
-import json
-import logging
 import os
 import shlex
 import sys
@@ -12,7 +10,8 @@ from typing import Annotated
 import typer
 from kubernetes.aio import config
 
-from ragops.cli import commands, simulate
+from ragops.cli import commands, gateway_agent, simulate
+from ragops.cli.log import log_to_stderr
 from ragops.cli.planning import OutputFormat, show_plan
 from ragops.cli.replay import show_replay
 from ragops.cluster.errors import ClusterError
@@ -35,7 +34,7 @@ def operator() -> None:
         settings = from_environment()
     except SettingsError as error:
         raise typer.Exit(_fail(str(error))) from error
-    _log_to_stderr(settings.log_level, settings.log_json)
+    log_to_stderr(settings.log_level, settings.log_json)
     try:
         asyncio.run(run(settings))
     except (ClusterError, config.ConfigException) as error:
@@ -60,6 +59,7 @@ def plan(
         raise typer.Exit(_fail(str(error))) from error
 
 
+app.command("gateway-agent")(gateway_agent.command)
 app.command("simulate")(simulate.command)
 app.command("status")(commands.status)
 app.command("explain")(commands.explain)
@@ -87,28 +87,6 @@ def replay(
 def _fail(message: str) -> int:
     typer.echo(f"error: {message}", err=True)
     return 1
-
-
-class _JsonFormatter(logging.Formatter):
-    """One JSON object a line, for log collectors."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        entry = {
-            "time": self.formatTime(record),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            entry["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(entry)
-
-
-def _log_to_stderr(level: str, as_json: bool) -> None:
-    handler = logging.StreamHandler()
-    text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    handler.setFormatter(_JsonFormatter() if as_json else text)
-    logging.basicConfig(level=level, handlers=[handler])
 
 
 def main() -> None:

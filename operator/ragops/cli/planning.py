@@ -26,7 +26,12 @@ class OutputFormat(StrEnum):
     YAML = "yaml"
 
 
-DEFAULT_IMAGES = Images(services="ghcr.io/ragops/services:0.1.0", postgres="ghcr.io/ragops/postgres:0.1.0")
+DEFAULT_IMAGES = Images(
+    services="ghcr.io/ragops/services:0.1.0",
+    postgres="ghcr.io/ragops/postgres:0.1.0",
+    haproxy="ghcr.io/ragops/haproxy:0.1.0",
+    operator="ghcr.io/ragops/operator:0.1.0",
+)
 
 
 def show_plan(text: str, output: OutputFormat, stream: TextIO) -> None:

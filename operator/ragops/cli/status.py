@@ -8,6 +8,7 @@ from rich.text import Text
 
 from ragops.api.status import (
     ConditionType,
+    GatewayState,
     HealthState,
     HealthStatus,
     ScalingAction,
@@ -65,6 +66,7 @@ def render(system: System, now: datetime, width: int) -> list[Text]:
         _title(system, now),
         *(Text(line, BUSY) for remark in remarks(system) for line in wrapped(remark, width)),
         *_conditions(system, now, width),
+        *_gateway(system, now, width),
         Text(),
         *_services(system, now, width),
     ]
@@ -81,6 +83,7 @@ def as_json(system: System) -> dict[str, Any]:
         "observedGeneration": system.status.observed_generation,
         "paused": system.paused,
         "conditions": [condition.to_wire() for condition in system.status.conditions],
+        "gateway": system.status.gateway.to_wire() if system.status.gateway else None,
         "services": [_service_json(service) for service in system.services],
     }
 
@@ -127,6 +130,19 @@ def _conditions(system: System, now: datetime, width: int) -> Iterator[Text]:
         line = Text(head).append(f"{condition.status:<7}", DIM if fine else BUSY).append(age, DIM)
         yield line.append(first)
         yield from (Text(indent + text) for text in more)
+
+
+def _gateway(system: System, now: datetime, width: int) -> Iterator[Text]:
+    gateway = system.status.gateway
+    if gateway is None:
+        return
+    text = f"{gateway.state} for {since(gateway.since, now)}, "
+    text += f"{gateway.ready_replicas} of {gateway.replicas} pods ready"
+    if why := told(gateway.reason, gateway.message):
+        text += f": {why}"
+    fine = gateway.state is GatewayState.SERVING
+    for line in wrapped(f"Gateway: {text}", width - 2):
+        yield Text(f"  {line}", DIM if fine else BUSY)
 
 
 def _services(system: System, now: datetime, width: int) -> Iterator[Text]:

@@ -14,7 +14,7 @@ from ragops.cli.failure import Failure
 from ragops.cli.rollout import is_repair, revision
 from ragops.cli.system import Object, ServiceView, System
 from ragops.orchestration.versions import at_version, version_of
-from ragops.resources.pod import Images
+from ragops.resources.pod import all_of
 
 Path = tuple[str, ...]
 
@@ -92,7 +92,7 @@ def _image_is_default(spec: ServiceSpec, current: str, target: VersionStatus) ->
     image = target.spec.get("image")
     if spec.image is not None or not isinstance(image, str):
         return False
-    return version_of(spec, Images(services=image, postgres=image)).revision == current
+    return version_of(spec, all_of(image)).revision == current
 
 
 def _with(raw: Object, name: str, version: Mapping[str, Any], fields: Iterable[Path]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from ragops.cli.rollout import place
 from ragops.cli.system import ServiceView, System
 from ragops.cli.text import told
 from ragops.orchestration.versions import reread, version_of
-from ragops.resources.pod import Images
+from ragops.resources.pod import all_of
 
 FORMS: Final = "condition=TYPE, condition=TYPE=STATUS, rollout=SERVICE or delete"
 _TYPES: Final = {kind.lower(): kind for kind in ConditionType}
@@ -121,7 +121,7 @@ def _is_stable(service: ServiceView) -> bool:
     if service.spec is None or stable is None:
         return False
     image = str(stable.spec.get("image"))
-    images = Images(services=image, postgres=image)
+    images = all_of(image)
     return reread(service.spec, stable, images) == version_of(service.spec, images)
 
 

@@ -41,6 +41,7 @@ CHILD_KINDS: Final = (
     Kind("apps/v1", "StatefulSet", MANAGED_SELECTOR),
     Kind("v1", "Service", MANAGED_SELECTOR),
     Kind("policy/v1", "PodDisruptionBudget", MANAGED_SELECTOR),
+    Kind("v1", "ConfigMap", MANAGED_SELECTOR),
 )
 SCALER_KIND: Final = Kind("autoscaling/v2", "HorizontalPodAutoscaler", None)
 """Autoscalers of others. They have no label of ours: the target tells whom they concern."""

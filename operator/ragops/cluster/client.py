@@ -111,6 +111,12 @@ class KubernetesCluster:
         }
         return await self._apply(namespace, manifest, SCALER_MANAGER)
 
+    async def annotate(self, namespace: str, pod: str, uid: str, annotations: Mapping[str, str]) -> Object:
+        metadata = {"name": pod, "uid": uid, "annotations": dict(annotations)}
+        return await self._apply(
+            namespace, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}, FIELD_MANAGER
+        )
+
     async def delete(self, namespace: str, ref: ChildRef, uid: str) -> None:
         resource = await self._resource(ref.api_version, ref.kind)
         await self._request(

@@ -43,6 +43,9 @@ class Cluster(Protocol):
         Raises ConflictError where it has changed.
         """
 
+    async def annotate(self, namespace: str, pod: str, uid: str, annotations: Mapping[str, str]) -> Object:
+        """Sets annotations of this very pod. Raises ConflictError for another one of its name."""
+
     async def delete(self, namespace: str, ref: ChildRef, uid: str) -> None:
         """Deletes this very object, its dependents in the background."""
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from itertools import groupby
 from typing import Any, Final, TypeVar
 
-from ragops.api.names import common_labels
+from ragops.api.names import CONFIG_ANNOTATION, GATEWAY, common_labels
 from ragops.api.rag import ObjectMeta
 from ragops.cluster.cache import Key, WatchCache
 from ragops.cluster.errors import (
@@ -20,7 +20,7 @@ from ragops.cluster.errors import (
 )
 from ragops.cluster.lease import Leadership
 from ragops.cluster.protocol import Cluster
-from ragops.orchestration.actions import Apply, CreateCredentials, Delete, Plan, Scale
+from ragops.orchestration.actions import Annotate, Apply, CreateCredentials, Delete, Plan, Scale
 from ragops.orchestration.observation import ApplyFailure
 from ragops.resources.child import Manifest, is_owned_by, owner_reference, ref_of, was_made_for
 from ragops.resources.difference import repairs
@@ -60,6 +60,11 @@ class Executor:
                 await self._scale(key, scale)
             except ClusterError as error:
                 failures.setdefault(scale.service, ApplyFailure(error.reason, error.message))
+        for annotate in plan.annotations:
+            try:
+                await self._annotate(key, annotate)
+            except ClusterError as error:
+                failures.setdefault(GATEWAY, ApplyFailure(error.reason, error.message))
         return failures
 
     async def write_status(self, key: Key, meta: ObjectMeta, status: Mapping[str, Any]) -> None:
@@ -192,6 +197,17 @@ class Executor:
         # The next pass must not decide from the replicas of before.
         self._cache.put(await self._cluster.get(key.namespace, scale.ref))
 
+    async def _annotate(self, key: Key, annotate: Annotate) -> None:
+        self._write("Pod", "annotate")
+        try:
+            pod = await self._cluster.annotate(
+                key.namespace, annotate.pod, annotate.uid, {CONFIG_ANNOTATION: annotate.content}
+            )
+        except (NotFoundError, ConflictError):
+            logger.debug("%s: the pod %s is gone", key, annotate.pod)
+        else:
+            self._cache.put(pod)
+
     async def _as_seen(
         self, verb: str, seen: Manifest, is_same: Unchanged, write: Callable[[str], Awaitable[T]]
     ) -> T:
@@ -234,8 +250,8 @@ def _same_spec(seen: Manifest, live: Manifest) -> bool:
     one, other = seen["metadata"], live["metadata"]
     if one.get("uid") != other.get("uid") or one.get("generation") != other.get("generation"):
         return False
-    # A Service has no generation.
-    return "generation" in one or seen.get("spec") == live.get("spec")
+    # A Service has no generation, nor has a ConfigMap.
+    return "generation" in one or all(seen.get(part) == live.get(part) for part in ("spec", "data"))
 
 
 def _same_replicas(seen: Manifest, live: Manifest) -> bool:

@@ -17,6 +17,7 @@ _PLURALS = {
     "StatefulSet": "statefulsets",
     "Service": "services",
     "PodDisruptionBudget": "poddisruptionbudgets",
+    "ConfigMap": "configmaps",
     "Pod": "pods",
     "HorizontalPodAutoscaler": "horizontalpodautoscalers",
 }

@@ -7,22 +7,27 @@ from functools import partial
 from typing import Final
 
 from ragops.api.autoscaling import AutoscalingSpec, EndpointSpec, MetricSpec, MetricType, ScalingMode
+from ragops.api.names import GATEWAY
 from ragops.api.rag import RAGDeployment
 from ragops.api.service import ServiceSpec
 from ragops.api.status import RAGStatus
+from ragops.api.traffic import LoadBalancingStrategy
 from ragops.cluster.cache import Key, WatchCache
+from ragops.gateway.files import Usage
 from ragops.health.assess import Evidence, Memory, check_path, is_checked, is_measured
 from ragops.metrics.comparer import EVERY as COMPARED_EVERY
 from ragops.metrics.comparer import Compared
 from ragops.metrics.pod import Pod, read_pod
 from ragops.metrics.prober import Checked
 from ragops.metrics.source import ServiceId, Target
+from ragops.metrics.usage import Weighed
 from ragops.orchestration.analysis import Comparison
 from ragops.orchestration.observation import ApplyFailure, Observation, pod_view
 from ragops.orchestration.rollout_canary import both_serve
+from ragops.orchestration.routing import gateway_port, seen_traffic
 from ragops.resources.children import service_ref
 from ragops.resources.pod import port_of
-from ragops.resources.variant import Variant, traffic_of
+from ragops.resources.variant import Variant
 from ragops.scaling.decide import observe as take_in
 from ragops.scaling.window import Window
 
@@ -36,6 +41,8 @@ def observe(
     evidence: Mapping[str, Evidence],
     memory: Mapping[str, Memory],
     comparisons: Mapping[str, Comparison],
+    gateways: Mapping[str, str],
+    usage: Mapping[str, Mapping[str, Usage]],
 ) -> Observation:
     """What is known of one RAGDeployment."""
     return Observation(
@@ -47,6 +54,8 @@ def observe(
         evidence=evidence,
         memory=memory,
         comparisons=comparisons,
+        gateways=gateways,
+        usage=usage,
     )
 
 
@@ -65,6 +74,7 @@ def targets(cache: WatchCache, key: Key, rag: RAGDeployment) -> Iterator[Target]
             endpoint=policy.endpoint.model_copy(update={"port": port}),
             arrivals=policy.mode is ScalingMode.PREDICTIVE,
             pods=partial(_serving_pods, cache, key, rag.metadata.uid, service),
+            through_gateway=partial(_through_gateway, cache, key, rag.metadata.uid, service),
         )
 
 
@@ -82,11 +92,13 @@ def checked(cache: WatchCache, key: Key, rag: RAGDeployment) -> Iterator[Checked
             path=check_path(service),
             port=port_of(service)[1],
             checked=asked,
-            figures=_figures(key, service, serving) if measured else None,
+            figures=_figures(cache, key, rag, service, serving) if measured else None,
         )
 
 
-def _figures(key: Key, service: ServiceSpec, pods: Callable[[], list[Pod]]) -> Target:
+def _figures(
+    cache: WatchCache, key: Key, rag: RAGDeployment, service: ServiceSpec, pods: Callable[[], list[Pod]]
+) -> Target:
     """Measured as for scaling, from the same endpoint."""
     endpoint = service.autoscaling.endpoint if service.autoscaling else EndpointSpec()
     return Target(
@@ -99,6 +111,7 @@ def _figures(key: Key, service: ServiceSpec, pods: Callable[[], list[Pod]]) -> T
         endpoint=endpoint.model_copy(update={"port": endpoint.port or port_of(service)[1]}),
         arrivals=False,
         pods=pods,
+        through_gateway=partial(_through_gateway, cache, key, rag.metadata.uid, service),
     )
 
 
@@ -117,6 +130,25 @@ def _metrics(policy: AutoscalingSpec) -> tuple[MetricSpec, ...]:
     return (*given, *(MetricSpec(type=metric) for metric in _LEARNED_FROM if metric not in types))
 
 
+def weighed(cache: WatchCache, key: Key, rag: RAGDeployment) -> Iterator[Weighed]:
+    """The services of a resolved RAGDeployment whose requests are spread by the usage of their pods."""
+    for service in rag.spec.services:
+        balancing = service.load_balancing
+        if (
+            rag.spec.gateway.enabled
+            and balancing
+            and balancing.strategy is LoadBalancingStrategy.RESOURCE_USAGE
+        ):
+            pods = partial(_ready_pods, cache, key, service, tuple(Variant))
+            yield Weighed(ServiceId(key, service.name), pods)
+
+
+def gateway_pods(cache: WatchCache, key: Key) -> list[Pod]:
+    """The ready pods of the gateway."""
+    views = ((pod, pod_view(pod)) for pod in cache.pods(key))
+    return [read_pod(pod, 0) for pod, v in views if v.service == GATEWAY and v.ready and not v.terminating]
+
+
 def compared(cache: WatchCache, key: Key, rag: RAGDeployment, status: RAGStatus) -> Iterator[Compared]:
     """The canaries of a resolved RAGDeployment that are to be measured beside the stable versions."""
     specs = {service.name: service for service in rag.spec.services}
@@ -126,16 +158,19 @@ def compared(cache: WatchCache, key: Key, rag: RAGDeployment, status: RAGStatus)
         if service is None or canary is None or rollout is None or rollout.step is None:
             continue
         if both_serve(canary, rollout.phase, rollout.step):
-            target = _figures(key, service, list)
+            target = _figures(cache, key, rag, service, list)
             pods = partial(_pods_of_variant, cache, key, service)
             yield Compared(rollout.revision, rollout.step, replace(target, every=COMPARED_EVERY), pods)
 
 
 def _serving_pods(cache: WatchCache, key: Key, uid: str, service: ServiceSpec) -> list[Pod]:
     """The ready pods that get requests: while a new version is tried, some may not."""
-    live = cache.children(key, uid).get(service_ref(key.name, service))
-    traffic = traffic_of(live)
+    traffic = seen_traffic(key.name, service, cache.children(key, uid))
     return _ready_pods(cache, key, service, [variant for variant in Variant if traffic.reaches(variant)])
+
+
+def _through_gateway(cache: WatchCache, key: Key, uid: str, service: ServiceSpec) -> bool:
+    return gateway_port(cache.children(key, uid).get(service_ref(key.name, service))) is not None
 
 
 def _pods_of_variant(cache: WatchCache, key: Key, service: ServiceSpec, variant: Variant) -> list[Pod]:

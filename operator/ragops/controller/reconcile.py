@@ -16,13 +16,16 @@ from ragops.api.validation import InvalidRAG, parse, problems
 from ragops.cluster.cache import Key, WatchCache
 from ragops.cluster.errors import ClusterError
 from ragops.controller.execute import Executor
-from ragops.controller.observe import checked, compared, observe, targets
+from ragops.controller.observe import checked, compared, gateway_pods, observe, targets, weighed
 from ragops.controller.readings import ServiceReading, by_service, readings
 from ragops.health.assess import Memory
 from ragops.metrics.comparer import Compared, Comparer
+from ragops.metrics.gateway import Gateways
+from ragops.metrics.pod import Pod
 from ragops.metrics.prober import Checked, Prober
 from ragops.metrics.sampler import Sampler
 from ragops.metrics.source import ServiceId, Target
+from ragops.metrics.usage import Usages, Weighed
 from ragops.orchestration.actions import Plan
 from ragops.orchestration.observation import ApplyFailure
 from ragops.orchestration.plan import plan, reject
@@ -56,7 +59,10 @@ class Reconciler:
         sampler: Sampler,
         prober: Prober,
         comparer: Comparer,
+        gateways: Gateways,
+        usages: Usages,
         images: Images,
+        cluster_domain: str,
         identity: str,
         record: Callable[[Record], None] = lambda _: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -66,7 +72,10 @@ class Reconciler:
         self._sampler = sampler
         self._prober = prober
         self._comparer = comparer
+        self._gateways = gateways
+        self._usages = usages
         self._images = images
+        self._cluster_domain = cluster_domain
         self._identity = identity
         self._record = record
         self._clock = clock
@@ -106,6 +115,18 @@ class Reconciler:
         """All services whose pods are checked or measured for their health."""
         for services in self._checked.values():
             yield from services
+
+    def gateways(self) -> Iterator[tuple[Key, Sequence[Pod]]]:
+        """The ready pods of all gateways."""
+        for key, (_, rag) in self._specs.items():
+            if isinstance(rag, RAGDeployment) and rag.spec.gateway.enabled:
+                yield key, gateway_pods(self._cache, key)
+
+    def weighed(self) -> Iterator[Weighed]:
+        """All services whose requests are spread by the usage of their pods."""
+        for key, (_, rag) in self._specs.items():
+            if isinstance(rag, RAGDeployment):
+                yield from weighed(self._cache, key, rag)
 
     def compared(self) -> Iterator[Compared]:
         """All canaries that are measured beside the stable versions."""
@@ -174,8 +195,10 @@ class Reconciler:
             evidence,
             self._memory.get(key, {}),
             {name: comparison for name, comparison in found.items() if comparison},
+            self._gateways.revisions(key),
+            {name: self._usages.of(ServiceId(key, name)) for name in names},
         )
-        return plan(rag, seen, self._images, now)
+        return plan(rag, seen, self._images, now, self._cluster_domain)
 
     def _read(self, key: Key, raw: Mapping[str, Any]) -> RAGDeployment | Sequence[Problem]:
         """The resolved object, or what is wrong with it. Judged once a generation: it takes time."""

@@ -24,11 +24,15 @@ from ragops.controller.server import application, serving
 from ragops.controller.settings import Settings
 from ragops.metrics.comparer import Comparer
 from ragops.metrics.endpoint import EndpointSource
+from ragops.metrics.gateway import Gateways
 from ragops.metrics.prober import TICK_SECONDS as PROBE_TICK_SECONDS
 from ragops.metrics.prober import Prober
+from ragops.metrics.requests_source import RequestsSource
+from ragops.metrics.resource import ResourceSource
 from ragops.metrics.sampler import TICK_SECONDS, Sampler
 from ragops.metrics.scrape import Scraper
 from ragops.metrics.source import Source
+from ragops.metrics.usage import Usages
 from ragops.telemetry.decisions import DecisionLog
 from ragops.telemetry.metrics import LEADER, PASS_SECONDS, PASSES, UNEXPECTED
 
@@ -76,9 +80,16 @@ class Operator:
         )
         self._leadership: Leadership = self._elector or Alone()
         cluster.fence = self._leadership.check
-        self._sampler = Sampler(sources, self._queue.add_gently)
-        self._prober = Prober(pods, EndpointSource(pods), self._queue.add_gently)
-        self._comparer = Comparer(EndpointSource(pods), self._queue.add_gently)
+        self._gateways = Gateways(pods)
+        resources = ResourceSource(cluster)
+        self._usages = Usages(resources, self._queue.add_gently)
+
+        def measured() -> Source:
+            return RequestsSource(EndpointSource(pods), self._gateways)
+
+        self._sampler = Sampler([measured(), resources, *sources], self._queue.add_gently)
+        self._prober = Prober(pods, measured(), self._queue.add_gently)
+        self._comparer = Comparer(measured(), self._queue.add_gently)
         self._checkpoints = Checkpoints(cluster, settings.lease)
         self._restored = False
         self._reconciler = Reconciler(
@@ -87,7 +98,10 @@ class Operator:
             self._sampler,
             self._prober,
             self._comparer,
+            self._gateways,
+            self._usages,
             settings.images,
+            settings.cluster_domain,
             settings.identity,
             record=decisions.add if decisions else lambda _: None,
         )
@@ -115,6 +129,8 @@ class Operator:
                 await self._sampler.close()
                 await self._prober.close()
                 await self._comparer.close()
+                await self._gateways.close()
+                await self._usages.close()
 
     def _jobs(self) -> list[Coroutine[None, None, None]]:
         jobs = [self._work() for _ in range(WORKERS)]
@@ -199,6 +215,8 @@ class Operator:
     async def _probe(self) -> float:
         self._prober.start_due(self._reconciler.checked())
         self._comparer.start_due(self._reconciler.compared())
+        self._gateways.start_due(self._reconciler.gateways(), self._queue.add_gently)
+        self._usages.start_due(self._reconciler.weighed())
         return PROBE_TICK_SECONDS
 
     async def _restore(self) -> None:
@@ -276,6 +294,8 @@ class Operator:
         self._sampler.reset(self._leadership.resumed_from)
         self._prober.reset()
         self._comparer.reset()
+        self._gateways.reset()
+        self._usages.reset()
         if leads:
             self._gap.set()  # a standby may have lost a watch without noticing yet
             if self._decisions is not None:

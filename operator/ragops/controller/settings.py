@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from ragops.api.base import HTTP_URL
+from ragops.api.base import HOST_NAME, HTTP_URL
 from ragops.cluster.lease import Lease
+from ragops.orchestration.plan import CLUSTER_DOMAIN
 from ragops.resources.pod import Images
 
 DECISION_LOG_MAX_BYTES: Final = 64 * 2**20
@@ -34,6 +35,8 @@ class Settings:
     """What the operator is told at its start; see charts/ragops/templates/deployment.yaml."""
 
     images: Images
+    cluster_domain: str
+    """Of the cluster's DNS."""
     namespaces: tuple[str, ...]
     """Watched namespaces; empty: all."""
     leader_election: bool
@@ -61,7 +64,10 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         images=Images(
             services=_required(environ, "RAGOPS_IMAGE_SERVICES"),
             postgres=_required(environ, "RAGOPS_IMAGE_POSTGRES"),
+            haproxy=_required(environ, "RAGOPS_IMAGE_HAPROXY"),
+            operator=_required(environ, "RAGOPS_IMAGE_OPERATOR"),
         ),
+        cluster_domain=_domain(environ),
         namespaces=_names(environ.get("RAGOPS_WATCH_NAMESPACES", "")),
         leader_election=_flag(environ, "RAGOPS_LEADER_ELECT", default=True),
         identity=environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
@@ -82,8 +88,15 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
 def _required(environ: Mapping[str, str], name: str) -> str:
     value = environ.get(name)
     if not value:
-        raise SettingsError(f"{name} is not set: give the image that services of this kind run by default")
+        raise SettingsError(f"{name} is not set: give the image that pods of this kind run by default")
     return value
+
+
+def _domain(environ: Mapping[str, str]) -> str:
+    text = environ.get("RAGOPS_CLUSTER_DOMAIN") or CLUSTER_DOMAIN
+    if not re.fullmatch(HOST_NAME, text):
+        raise SettingsError(f"RAGOPS_CLUSTER_DOMAIN is {text!r}: use a domain such as {CLUSTER_DOMAIN}")
+    return text
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -10,9 +10,7 @@ from ragops.cluster.client import KubernetesCluster
 from ragops.cluster.connection import connected
 from ragops.controller.run import Operator
 from ragops.controller.settings import ScrapeWay, Settings
-from ragops.metrics.endpoint import EndpointSource
 from ragops.metrics.prometheus import PrometheusSource
-from ragops.metrics.resource import ResourceSource
 from ragops.metrics.scrape import DirectScraper, ProxyScraper, Scraper
 from ragops.metrics.source import Source
 from ragops.telemetry.decisions import DecisionLog
@@ -32,13 +30,11 @@ async def _way(settings: Settings, api: client.ApiClient, inside: bool) -> Async
 
 
 @asynccontextmanager
-async def _sources(
-    settings: Settings, cluster: KubernetesCluster, scraper: Scraper
-) -> AsyncIterator[list[Source]]:
-    """Where samples come from."""
+async def _sources(settings: Settings) -> AsyncIterator[list[Source]]:
+    """Where samples come from, beside the pods, the gateways and the resource metrics API."""
     prometheus = PrometheusSource(settings.prometheus_url)
     try:
-        yield [ResourceSource(cluster), EndpointSource(scraper), prometheus]
+        yield [prometheus]
     finally:
         await prometheus.close()
 
@@ -57,8 +53,7 @@ async def run(settings: Settings) -> None:
         with DecisionLog(path, max_bytes) if path else nullcontext() as decisions:
             cluster = await KubernetesCluster.connect(api)
             async with (
-                _way(settings, api, inside) as sampled,
-                _way(settings, api, inside) as checked,
-                _sources(settings, cluster, sampled) as sources,
+                _way(settings, api, inside) as pods,
+                _sources(settings) as sources,
             ):
-                await Operator(settings, cluster, sources, checked, decisions).run()
+                await Operator(settings, cluster, sources, pods, decisions).run()

@@ -1,2 +1,2 @@
-"""The place of the load balancer in front of a RAGDeployment's services. Nothing is implemented here yet:
-`spec.gateway.enabled` and `loadBalancing` are refused (see api/validation.py)."""
+"""The load balancer in front of a RAGDeployment's services: HAProxy's configuration, and what the agent
+beside it decides. Pure; ragops.agent does the I/O."""

@@ -81,8 +81,11 @@ def _traffics(metric: MetricSpec, names: EndpointSpec, answers: Sequence[Answer]
 
 
 def _response_time(metric: MetricSpec, names: EndpointSpec, answers: Sequence[Answer]) -> Reading:
-    """Milliseconds, weighted by requests."""
-    traffics = _traffics(metric, names, answers)
+    return response_time(metric, _traffics(metric, names, answers))
+
+
+def response_time(metric: MetricSpec, traffics: Sequence[Traffic | None]) -> Reading:
+    """Milliseconds, weighted by requests. `traffics`: of each ready pod; None where it is not known."""
     if metric.percentile is not None:
         return _percentile(metric.percentile / 100, traffics)
     return reading(
@@ -108,8 +111,11 @@ def _percentile(q: float, traffics: Sequence[Traffic | None]) -> Reading:
 
 
 def _error_rate(metric: MetricSpec, names: EndpointSpec, answers: Sequence[Answer]) -> Reading:
+    return error_rate(_traffics(metric, names, answers))
+
+
+def error_rate(traffics: Sequence[Traffic | None]) -> Reading:
     """Per cent of requests, weighted by them."""
-    traffics = _traffics(metric, names, answers)
     return reading(
         [(min(100 * t.errors / t.requests, 100.0) if t.requests else 0.0) if t else None for t in traffics],
         [t.requests if t else 0.0 for t in traffics],
@@ -141,6 +147,12 @@ def _arrivals(names: EndpointSpec, answers: Sequence[Answer]) -> Reading:
             for a in answers
         ]
     )
+
+
+def arrivals_of(traffics: Sequence[Traffic | None]) -> Reading:
+    """Requests a second of each pod. Where others are known, one that is not is new."""
+    settled = any(traffics)
+    return reading([t.timed / t.seconds if t else 0.0 if settled else None for t in traffics])
 
 
 _VALUES: Final[dict[MetricType, Callable[[MetricSpec, EndpointSpec, Sequence[Answer]], Reading]]] = {

@@ -13,6 +13,7 @@ from ragops.api.autoscaling import MetricType
 from ragops.api.names import MANAGED_SELECTOR
 from ragops.cluster.errors import ClusterError, NotServedError
 from ragops.cluster.protocol import Cluster, Object
+from ragops.gateway.files import Usage
 from ragops.metrics.pod import RESOURCES, Pod
 from ragops.metrics.source import ANSWER_SECONDS, Measured, Missing, MissingReason, Target
 from ragops.resources.quantity import parse_quantity
@@ -52,6 +53,20 @@ class ResourceSource:
             return _nothing(metrics, pods, Missing(MissingReason.TIMEOUT, why))
         return measured(items, metrics, pods, self._clock())
 
+    async def shares(self, namespace: str, pods: Sequence[Pod]) -> dict[str, Usage]:
+        """What each of the pods uses of its requests, by address, of those of which anything is known.
+        Nothing where the API does not answer."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                items = await self._list(namespace)
+        except (ClusterError, TimeoutError) as error:
+            logger.debug("no usage of the pods of %s: %r", namespace, error)
+            return {}
+        now = self._clock()
+        usage = {name: used for item in items for name, used in _recent(item, now)}
+        found = ((pod.address, _share(usage.get(pod.name), pod)) for pod in pods)
+        return {address: share for address, share in found if address and share != Usage(None, None)}
+
     async def _list(self, namespace: str) -> Sequence[Object]:
         if (task := self._lists.get(namespace)) is None:
             task = asyncio.create_task(self._cluster.pod_metrics(namespace, MANAGED_SELECTOR))
@@ -90,6 +105,12 @@ def _recent(item: Mapping[str, Any], now: datetime) -> Iterator[tuple[str, Mappi
             )
     except (KeyError, TypeError, ValueError) as error:
         logger.debug("a PodMetrics that cannot be read: %r", error)
+
+
+def _share(usage: Mapping[str, float] | None, pod: Pod) -> Usage:
+    cpu, memory = (_percent(usage, pod, metric) for metric in (MetricType.CPU, MetricType.MEMORY))
+    known = (value / 100 if isinstance(value, float) else None for value in (cpu, memory))
+    return Usage(*known)
 
 
 def _percent(usage: Mapping[str, float] | None, pod: Pod, metric: MetricType) -> float | Missing:

@@ -4,7 +4,7 @@ What a pod answers is not trusted: no redirect is followed, nothing is unpacked,
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
@@ -24,6 +24,7 @@ MAX_PIECES: Final = 4096
 """Chunks of one answer. Servers send some KiB in each."""
 ACCEPT: Final = "text/plain;version=0.0.4,application/openmetrics-text;version=1.0.0;q=0.5"
 TYPES: Final = ("text/plain", "application/openmetrics-text")
+JSON_TYPES: Final = ("application/json",)
 CHECK_BYTES: Final = 10 << 10
 """Of the answer to a check. What is more is cut off, as the kubelet does it: the status is what counts."""
 
@@ -43,8 +44,9 @@ class NoWayError(SourceError):
 class Scraper(Protocol):
     """A way to the pods."""
 
-    async def get(self, pod: Pod, port: int, path: str) -> bytes:
-        """What the pod's endpoint exposes. Raises SourceError. The caller limits the time."""
+    async def get(self, pod: Pod, port: int, path: str, types: Sequence[str] = TYPES) -> bytes:
+        """What the pod's endpoint exposes, in one of these media types. Raises SourceError. The caller limits
+        the time."""
 
     async def check(self, pod: Pod, port: int, path: str) -> int:
         """The HTTP status of the pod's answer, of which no more than CHECK_BYTES are read. Raises SourceError
@@ -62,9 +64,9 @@ class DirectScraper:
         self._session = _session(CONNECTIONS)
         self._checks = _session(UNBOUNDED)
 
-    async def get(self, pod: Pod, port: int, path: str) -> bytes:
+    async def get(self, pod: Pod, port: int, path: str, types: Sequence[str] = TYPES) -> bytes:
         """See Scraper."""
-        return await _get(self._session, _direct(pod, port, path), {})
+        return await _get(self._session, _direct(pod, port, path), {}, types)
 
     async def check(self, pod: Pod, port: int, path: str) -> int:
         """See Scraper."""
@@ -86,11 +88,11 @@ class ProxyScraper:
         self._session = _session(CONNECTIONS, server)
         self._checks = _session(UNBOUNDED, server)
 
-    async def get(self, pod: Pod, port: int, path: str) -> bytes:
+    async def get(self, pod: Pod, port: int, path: str, types: Sequence[str] = TYPES) -> bytes:
         """See Scraper."""
         url = self._url(pod, port, path)
         try:
-            return await _get(self._session, url, await self._server.headers(), self._server.name)
+            return await _get(self._session, url, await self._server.headers(), types, self._server.name)
         except StatusError as error:
             if error.status != 403:
                 raise
@@ -165,13 +167,18 @@ def _not_proxied(status: int, message: str) -> SourceError:
 
 
 async def _get(
-    session: aiohttp.ClientSession, url: URL, headers: Mapping[str, str], server_name: str | None = None
+    session: aiohttp.ClientSession,
+    url: URL,
+    headers: Mapping[str, str],
+    types: Sequence[str],
+    server_name: str | None = None,
 ) -> bytes:
     async with _answer(session, url, headers, server_name) as response:
         if response.status != 200:
             raise StatusError(response.status)
-        if response.content_type not in TYPES or "Content-Encoding" in response.headers:
-            raise SourceError(MissingReason.WRONG_TYPE, "an answer that is not Prometheus' text format")
+        if response.content_type not in types or "Content-Encoding" in response.headers:
+            what = "JSON" if types is JSON_TYPES else "Prometheus' text format"
+            raise SourceError(MissingReason.WRONG_TYPE, f"an answer that is not {what}")
         return await read_at_most(response, MAX_BYTES)
 
 

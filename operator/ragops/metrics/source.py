@@ -85,6 +85,8 @@ class Target:
     """Whether the arrivals are wanted too, which come with the pods' response times."""
     pods: Callable[[], Sequence[Pod]]
     """Its ready pods, when they are needed."""
+    through_gateway: Callable[[], bool] = lambda: False
+    """Whether its requests go through the gateway now."""
 
     def wanted(self, metrics: Sequence[MetricType]) -> Iterator[MetricSpec]:
         """Those of `metrics` that are wanted from their default source."""

@@ -62,6 +62,15 @@ class Scale:
 
 
 @dataclass(frozen=True)
+class Annotate:
+    """Telling a pod of the gateway, and so its kubelet, of the content of its ConfigMap."""
+
+    pod: str
+    uid: str
+    content: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """The outcome of one pass."""
 
@@ -69,6 +78,7 @@ class Plan:
     applies: tuple[Apply, ...] = ()
     deletes: tuple[Delete, ...] = ()
     scales: tuple[Scale, ...] = ()
+    annotations: tuple[Annotate, ...] = ()
     records: tuple[Record, ...] = ()
     """All scaling decisions, those to hold among them, with what they were made from."""
     status: RAGStatus | None = None
@@ -81,4 +91,5 @@ class Plan:
     @property
     def quiet(self) -> bool:
         """Nothing is to be written."""
-        return not (self.credentials or self.applies or self.deletes or self.scales or self.status)
+        writes = (self.credentials, self.applies, self.deletes, self.scales, self.annotations)
+        return not (any(writes) or self.status)

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence, Set
 from datetime import datetime
+from typing import TypeGuard
 
 from ragops.api.problems import Problem, Reason
 from ragops.api.status import (
     Condition,
     ConditionType,
+    GatewayState,
+    GatewayStatus,
     HealthState,
     RolloutPhase,
     ServiceState,
@@ -49,11 +52,14 @@ def unfollowed(started: bool) -> list[Condition]:
 
 
 def of_services(
-    services: Sequence[ServiceStatus], paused: bool, optional: Set[str] = frozenset()
+    services: Sequence[ServiceStatus],
+    paused: bool,
+    optional: Set[str] = frozenset(),
+    gateway: GatewayStatus | None = None,
 ) -> list[Condition]:
     """Ready, Progressing, Degraded and ScalingLimited. The `optional` services have no say in Ready."""
     ready = _ready(services, optional)
-    return [ready, _progressing(services, paused), _degraded(services), _limited(services)]
+    return [ready, _progressing(services, paused), _degraded(services, gateway), _limited(services)]
 
 
 def merge(
@@ -117,7 +123,7 @@ def _progressing(services: Sequence[ServiceStatus], paused: bool) -> Condition:
     return _condition(ConditionType.PROGRESSING, False, "Settled", "")
 
 
-def _degraded(services: Sequence[ServiceStatus]) -> Condition:
+def _degraded(services: Sequence[ServiceStatus], gateway: GatewayStatus | None) -> Condition:
     """The graver reason first; all are told. What an upstream has caused is told with that one."""
     failed = [s for s in services if s.state is ServiceState.FAILED]
     aborted = [s for s in services if s.rollout and s.rollout.phase is RolloutPhase.ABORTED]
@@ -129,6 +135,7 @@ def _degraded(services: Sequence[ServiceStatus]) -> Condition:
         ("RolloutAborted", [f"{s.name}: {s.rollout.message}" for s in aborted if s.rollout]),
         ("RolloutStuck", [f"{s.name}: {s.rollout.message}" for s in stuck if s.rollout]),
         ("ChangesRefused", [_why(s) for s in refused]),
+        ("GatewayUnavailable", [f"the gateway: {gateway.message}"] if _is_down(gateway) else []),
         ("ServicesDegraded", [f"{_ill(s)}{_reach(s, services)}" for s in ill]),
     ]
     texts = [text for _, found in troubles for text in found]
@@ -136,6 +143,13 @@ def _degraded(services: Sequence[ServiceStatus]) -> Condition:
         reason = next(reason for reason, found in troubles if found)
         return _condition(ConditionType.DEGRADED, True, reason, "; ".join(texts))
     return _condition(ConditionType.DEGRADED, False, "NoTrouble", "")
+
+
+def _is_down(gateway: GatewayStatus | None) -> TypeGuard[GatewayStatus]:
+    """It does not serve, and not because it has just been asked for."""
+    if gateway is None or gateway.state is GatewayState.DRAINING:
+        return False
+    return gateway.state is GatewayState.UNAVAILABLE or gateway.reason is not None
 
 
 def is_ill_itself(service: ServiceStatus) -> bool:

@@ -33,7 +33,9 @@ class Known:
     look_again: tuple[datetime, ...] = ()
     """When time alone changes what is wrong with its pods."""
     traffic: Traffic = Traffic.STABLE
-    """Whose pods the Service selects."""
+    """Whose pods get requests: those that the Service selects, or that the gateway has a share for."""
+    through_gateway: bool = False
+    """Its requests go through the gateway now."""
 
     @property
     def trouble(self) -> Diagnosis | None:

@@ -5,7 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from ragops.api.names import FIELD_MANAGER, REVISION_ANNOTATION, SERVICE_LABEL, VARIANT_LABEL
+from ragops.api.names import (
+    CONFIG_ANNOTATION,
+    FIELD_MANAGER,
+    REVISION_ANNOTATION,
+    SERVICE_LABEL,
+    VARIANT_LABEL,
+)
+from ragops.gateway.files import Usage
 from ragops.health.assess import Evidence, Memory
 from ragops.orchestration.analysis import Comparison
 from ragops.orchestration.owners import ForeignScaler
@@ -41,6 +48,8 @@ class PodView:
     """Its node has not said that volumes or network are missing yet."""
     variant: Variant = Variant.STABLE
     uid: str = ""
+    told: str = ""
+    """Of a gateway's pod: the content of the ConfigMap that its kubelet was told of."""
     ended: bool = False
     """All its containers have, for good: it was evicted, or its node went down."""
 
@@ -105,6 +114,10 @@ class Observation:
     """What canaries, and the stable versions beside them, did with their requests, by service."""
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     """What was measured of the pods for their health, by service."""
+    gateways: Mapping[str, str] = field(default_factory=dict)
+    """The configuration that each pod of the gateway runs with, by uid, of those that tell."""
+    usage: Mapping[str, Mapping[str, Usage]] = field(default_factory=dict)
+    """What pods use of their requests, by address, of the services that are balanced by it."""
     memory: Mapping[str, Memory] = field(default_factory=dict)
     """What the last pass has left for the hysteresis of health, by service; nothing after a restart."""
 
@@ -138,6 +151,7 @@ def pod_view(pod: Mapping[str, Any]) -> PodView:
         scheduled_at=_time(scheduled) if scheduled.get("status") == "True" else None,
         prepared=(conditions.get("PodReadyToStartContainers") or {}).get("status") != "False",
         uid=pod["metadata"].get("uid", ""),
+        told=(pod["metadata"].get("annotations") or {}).get(CONFIG_ANNOTATION, ""),
         ended=status.get("phase") in ("Failed", "Succeeded"),
         variant=variant_of(pod["metadata"].get("labels") or {}),
     )

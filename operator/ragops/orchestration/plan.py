@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from ragops.api.base import ServiceType
-from ragops.api.names import credentials_name
+from ragops.api.names import GATEWAY, credentials_name
 from ragops.api.problems import Problem
 from ragops.api.rag import FailurePolicy, RAGDeployment
 from ragops.api.service import ServiceSpec
@@ -14,46 +15,60 @@ from ragops.orchestration.actions import Apply, CreateCredentials, Delete, Plan,
 from ragops.orchestration.assessment import assess_all, next_look
 from ragops.orchestration.conditions import accepted, merge, unfollowed
 from ragops.orchestration.diagnosis import diagnose, look_again
+from ragops.orchestration.gateway import Gateway, lists, plan_gateway
 from ragops.orchestration.graph import start_order
 from ragops.orchestration.known import Known, serving_workload
 from ragops.orchestration.observation import Observation, Workload, workload_view
 from ragops.orchestration.owners import left_to, owner_of
 from ragops.orchestration.report import calm_forgotten, report
 from ragops.orchestration.rollout import Outcome, roll_out
+from ragops.orchestration.routing import routed, seen_traffic
 from ragops.orchestration.startup import begun, first_start, progress, timeout_at
 from ragops.resources.child import HASH_ANNOTATION, ChildRef, Manifest, ref_of
-from ragops.resources.children import Variants, build_children, candidate_ref, service_ref, workload_ref
+from ragops.resources.children import Variants, build_children, candidate_ref, workload_ref
 from ragops.resources.difference import differs
 from ragops.resources.pod import Images
-from ragops.resources.variant import Traffic, Variant, traffic_of
+from ragops.resources.variant import Traffic, Variant
 from ragops.scaling.decide import decide
 from ragops.scaling.decision import Decision
 from ragops.scaling.record import Record, Subject
 from ragops.scaling.window import Window
 
+CLUSTER_DOMAIN: Final = "cluster.local"
+"""Of the cluster's DNS, as most clusters have it."""
 
-def plan(rag: RAGDeployment, seen: Observation, images: Images, now: datetime) -> Plan:
+
+def plan(
+    rag: RAGDeployment,
+    seen: Observation,
+    images: Images,
+    now: datetime,
+    cluster_domain: str = CLUSTER_DOMAIN,
+) -> Plan:
     """What one pass does. `rag` is resolved and without problems."""
     services = _progress(rag, seen, now.replace(microsecond=0))
     records = () if rag.spec.paused else tuple(_records(rag, services, seen, now))
     decisions = {record.subject.service: record.decision for record in records}
     rollouts = roll_out(rag, services, seen, images, now)
+    gateway = plan_gateway(rag, services, rollouts, seen, images, cluster_domain, now)
     wanted = [
         (s, child)
         for s in services
         if s.progress.started
-        for child in build_children(rag, s.spec, images, _as_large(s, rollouts[s.spec.name].variants))
+        for child in build_children(rag, s.spec, images, _variants(s, rollouts[s.spec.name], gateway))
         if ref_of(child) != s.ref or not rollouts[s.spec.name].keeps_own
     ]
-    applies = () if rag.spec.paused else tuple(_applies(wanted, seen))
+    applies = () if rag.spec.paused else (*_of_gateway(gateway, seen), *_applies(wanted, seen))
     changed = {apply.ref for apply in applies if apply.exists}
     services = [_restarted(s, changed, now.replace(microsecond=0)) for s in services]
     assessed = assess_all(services, seen, now)
     healths = {name: assessment.status for name, assessment in assessed.items()}
-    status = report(rag, services, {apply.ref for apply in applies}, decisions, healths, rollouts, now)
+    applied = {apply.ref for apply in applies}
+    status = report(rag, services, applied, decisions, healths, rollouts, gateway.status, now)
+    looks = [at for at in (next_look(services, assessed), gateway.wake_at) if at]
     due = Plan(
         health={name: assessment.memory for name, assessment in assessed.items()},
-        wake_at=_wake_at(services, decisions, rollouts, next_look(services, assessed), status, now),
+        wake_at=_wake_at(services, decisions, rollouts, looks, status, now),
         status=status if status != rag.status else None,
     )
     if rag.spec.paused:
@@ -62,7 +77,8 @@ def plan(rag: RAGDeployment, seen: Observation, images: Images, now: datetime) -
         due,
         credentials=tuple(_credentials(rag, services, seen)),
         applies=applies,
-        deletes=tuple(_deletes((*(ref_of(child) for _, child in wanted), *_kept(rag, rollouts)), seen)),
+        deletes=tuple(_deletes(_all_kept(rag, wanted, rollouts, gateway), seen)),
+        annotations=gateway.annotations,
         scales=tuple(_scales(services, decisions, seen)),
         records=records,
     )
@@ -100,7 +116,7 @@ def _known(rag: RAGDeployment, spec: ServiceSpec, seen: Observation, now: dateti
         previous = calm_forgotten(previous)  # it was calm by other rules
     second = seen.children.get(candidate_ref(rag.metadata.name, spec))
     candidate = workload_view(second) if second else None
-    traffic = traffic_of(seen.children.get(service_ref(rag.metadata.name, spec)))
+    traffic = seen_traffic(rag.metadata.name, spec, seen.children)
     failure, pods = seen.failures.get(spec.name), seen.pods_of(spec.name)
     workloads = {Variant.STABLE: workload, Variant.CANDIDATE: candidate}
     parts = {v: [p for p in pods if p.variant is v] for v in Variant}
@@ -118,6 +134,7 @@ def _known(rag: RAGDeployment, spec: ServiceSpec, seen: Observation, now: dateti
         candidate=candidate,
         candidate_trouble=troubles[Variant.CANDIDATE],
         traffic=traffic,
+        through_gateway=spec.name in routed(rag.metadata.name, [spec], seen.children),
         look_again=tuple(at for v in Variant for at in look_again(parts[v], workloads[v], idle[v])),
     )
 
@@ -168,6 +185,15 @@ def _records(
         )
 
 
+def _variants(service: Known, outcome: Outcome, gateway: Gateway) -> Variants:
+    """What the children of a service are made from: by its rollout, and by its way through the gateway."""
+    variants = _as_large(service, outcome.variants)
+    if service.spec.type is ServiceType.VECTOR_STORE or not gateway.lists_pods:
+        return variants
+    port = gateway.ports.get(service.spec.name)
+    return replace(variants, listed=lists(service, outcome), gateway_port=port)
+
+
 def _as_large(service: Known, variants: Variants) -> Variants:
     """A workload that somebody has deleted is made again with the replicas that it had, where they belong to
     a scaler or a person: those have them again with the next pass.
@@ -204,10 +230,19 @@ def _credentials(
 def _applies(wanted: Iterable[tuple[Known, Manifest]], seen: Observation) -> Iterator[Apply]:
     for service, manifest in wanted:
         live = seen.children.get(ref_of(manifest))
-        if live is None:
-            yield Apply(service.spec.name, manifest)
-        elif _hash(live) != _hash(manifest) or differs(manifest, live):
-            yield Apply(service.spec.name, manifest, live, _hand_over(service, manifest))
+        if live is None or _is_old(live, manifest):
+            yield Apply(service.spec.name, manifest, live, _hand_over(service, manifest) if live else None)
+
+
+def _of_gateway(gateway: Gateway, seen: Observation) -> Iterator[Apply]:
+    for manifest in gateway.children:
+        live = seen.children.get(ref_of(manifest))
+        if live is None or _is_old(live, manifest):
+            yield Apply(GATEWAY, manifest, live)
+
+
+def _is_old(live: Manifest, wanted: Manifest) -> bool:
+    return _hash(live) != _hash(wanted) or differs(wanted, live)
 
 
 def _hand_over(service: Known, manifest: Manifest) -> int | None:
@@ -220,6 +255,18 @@ def _hand_over(service: Known, manifest: Manifest) -> int | None:
 def _hash(obj: Mapping[str, object]) -> object:
     metadata = obj["metadata"]
     return (metadata.get("annotations") or {}).get(HASH_ANNOTATION) if isinstance(metadata, Mapping) else None
+
+
+def _all_kept(
+    rag: RAGDeployment,
+    wanted: Iterable[tuple[Known, Manifest]],
+    rollouts: Mapping[str, Outcome],
+    gateway: Gateway,
+) -> Iterator[ChildRef]:
+    yield from (ref_of(child) for _, child in wanted)
+    yield from (ref_of(child) for child in gateway.children)
+    yield from gateway.kept
+    yield from _kept(rag, rollouts)
 
 
 def _kept(rag: RAGDeployment, rollouts: Mapping[str, Outcome]) -> Iterator[ChildRef]:
@@ -243,12 +290,12 @@ def _wake_at(
     services: Iterable[Known],
     decisions: Mapping[str, Decision],
     rollouts: Mapping[str, Outcome],
-    health: datetime | None,
+    looks: Iterable[datetime],
     status: RAGStatus,
     now: datetime,
 ) -> datetime | None:
-    """The next moment at which time alone changes the outcome, that of `health` among them."""
-    moments: list[datetime] = [health] if health else []
+    """The next moment at which time alone changes the outcome, those of `looks` among them."""
+    moments = list(looks)
     updating = {s.name: s.rollout.since for s in status.services if s.rollout and s.rollout.since}
     moments += [rollout.wake_at for rollout in rollouts.values() if rollout.wake_at]
     for service in services:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from ragops.api.rag import RAGDeployment
 from ragops.api.status import (
+    GatewayStatus,
     HealthStatus,
     RAGStatus,
     RolloutStatus,
@@ -33,6 +34,7 @@ def report(
     decisions: Mapping[str, Decision],
     healths: Mapping[str, HealthStatus],
     rollouts: Mapping[str, Outcome],
+    gateway: GatewayStatus | None,
     now: datetime,
 ) -> RAGStatus:
     """The status after a pass that applies the children `applied` and carries the decisions out."""
@@ -48,11 +50,12 @@ def report(
         for s in services
     }
     ordered = [by_name[spec.name] for spec in rag.spec.services]
-    conditions = [accepted(()), *of_services(ordered, rag.spec.paused, optional(rag.spec.services))]
+    conditions = [accepted(()), *of_services(ordered, rag.spec.paused, optional(rag.spec.services), gateway)]
     return RAGStatus(
         observed_generation=rag.metadata.generation,
         conditions=merge(rag.status.conditions, conditions, rag.metadata.generation, stamp),
         services=ordered,
+        gateway=gateway,
         summary=summarize(ordered),
     )
 

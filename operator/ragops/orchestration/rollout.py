@@ -243,6 +243,7 @@ def _case(this: _Versions, target: VersionStatus) -> Case:
         unhealthy_since=_unhealthy_since(service.previous),
         checks=_checks(service, this.seen),
         comparison=this.seen.comparisons.get(service.spec.name),
+        by_weight=service.through_gateway,
         command=None if told == old_command else command_of(told, target.revision),
         old_command=old_command,
     )

@@ -1,6 +1,7 @@
 """Canary: a share of the requests to the new version, growing in steps, as long as it is no worse.
 
-Without the gateway, ready pods share the requests evenly: the candidate's share is that of its pods. Its size
+Through the gateway the candidate has its share by weight, whatever its size.
+Without it, ready pods share the requests evenly: the candidate's share is that of its pods. Its size
 is its weight of the own workload's, rounded up, and that stays at full size. Of many pods the share is less
 than the weight; of few it may be far more, since a pod is the least there is: one beside one has half of the
 requests, whatever its weight.
@@ -136,7 +137,7 @@ def _with_old(weight_percent: int) -> Traffic:
 def _share(case: Case, settings: CanarySpec, index: int, size: int) -> str:
     weight = settings.steps[index].weight_percent
     text = f"step {index + 1} of {len(settings.steps)}: {weight} % of the requests"
-    if case.own is None or case.own.wanted == 0 or weight in (0, 100):
+    if case.by_weight or case.own is None or case.own.wanted == 0 or weight in (0, 100):
         return text
     near = round(100 * size / (case.own.wanted + size))
     return f"{text}, without the gateway only near: {near} %, by ready pods"

@@ -48,6 +48,8 @@ class Case:
     """What the operator's own check says of each ready pod of the candidate. Nothing where no pod of the
     service has ever answered: most likely the operator cannot reach them."""
     comparison: Comparison | None = None
+    by_weight: bool = False
+    """The gateway splits the requests; otherwise the ready pods do."""
     command: Command | None = None
     old_command: str | None = None
     """The command that was there before the rollout began."""

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from ragops.api.names import API_VERSION, FIELD_MANAGER, KIND, RAG_LABEL, common_labels
 from ragops.api.rag import ObjectMeta, RAGDeployment
-from ragops.api.service import ServiceSpec
 
 Manifest = dict[str, Any]
 
@@ -35,19 +34,21 @@ def ref_of(manifest: Mapping[str, Any]) -> ChildRef:
 
 def manifest(
     rag: RAGDeployment,
-    service: ServiceSpec,
+    component: str,
     ref: ChildRef,
     annotations: Mapping[str, str] | None = None,
     **body: Any,
 ) -> Manifest:
-    """A complete manifest: identity, labels, owner reference, annotations and `body` (spec and the like)."""
+    """A complete manifest: identity, labels, owner reference, annotations and `body` (spec and the like).
+    `component`: name of the service that it belongs to, or GATEWAY.
+    """
     result: Manifest = {
         "apiVersion": ref.api_version,
         "kind": ref.kind,
         "metadata": {
             "name": ref.name,
             "namespace": rag.metadata.namespace,
-            "labels": common_labels(rag.metadata.name, service.name),
+            "labels": common_labels(rag.metadata.name, component),
             "ownerReferences": [owner_reference(rag.metadata)],
             "annotations": dict(annotations or {}),
         },

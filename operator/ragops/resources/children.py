@@ -1,6 +1,7 @@
 """All children of one service, in the order in which they are applied."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ragops.api.base import ServiceType
 from ragops.api.names import candidate_name, child_name
@@ -10,9 +11,9 @@ from ragops.resources.child import ChildRef, Manifest
 from ragops.resources.deployment import build_candidate, build_deployment
 from ragops.resources.pdb import build_pdb
 from ragops.resources.pod import Images
-from ragops.resources.service import build_headless_service, build_service
+from ragops.resources.service import build_headless_service, build_pod_lists, build_service
 from ragops.resources.statefulset import build_statefulset
-from ragops.resources.variant import Traffic
+from ragops.resources.variant import Traffic, Variant
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ class Variants:
     own: Build
     candidate: Candidate | None = None
     traffic: Traffic = Traffic.STABLE
+    listed: Mapping[Variant, Traffic] = field(default_factory=dict)
+    """The headless Services that the gateway needs, with the pods that each lists."""
+    gateway_port: int | None = None
+    """Behind the stable Service is this port of the gateway; None: the pods."""
 
 
 def build_children(
@@ -51,7 +56,8 @@ def build_children(
     own = variants.own
     traffic = Traffic.BOTH if service.type is ServiceType.VECTOR_STORE else variants.traffic
     built = (
-        build_service(rag, service, traffic),
+        build_service(rag, service, traffic, variants.gateway_port),
+        *build_pod_lists(rag, service, variants.listed),
         build_headless_service(rag, service),
         build_pdb(rag, service),
         build_deployment(rag, own.service, images, own.revision, own.selector, own.idle),

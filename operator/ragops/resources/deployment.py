@@ -58,7 +58,7 @@ def _deployment(
     labels = variant_labels(rag.metadata.name, service.name, variant)
     return manifest(
         rag,
-        service,
+        service.name,
         ChildRef("apps/v1", "Deployment", name),
         annotations={REVISION_ANNOTATION: revision},
         spec={

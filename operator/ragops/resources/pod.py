@@ -27,6 +27,14 @@ class Images:
 
     services: str
     postgres: str
+    haproxy: str
+    operator: str
+    """Of the operator itself, which has the gateway's agent in it."""
+
+
+def all_of(image: str) -> Images:
+    """Where it does not matter of which kind an image is."""
+    return Images(services=image, postgres=image, haproxy=image, operator=image)
 
 
 _ARGUMENT: Final = {
@@ -56,6 +64,20 @@ def pod_template(
     type are filled in.
     """
     postgres = service.type is ServiceType.VECTOR_STORE
+    volumes = [
+        {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+        *([{"name": "socket", "emptyDir": {"sizeLimit": "16Mi"}}] if postgres else []),
+    ]
+    grace = 60 if postgres else 30 + LINGER_SECONDS
+    spec = pod_spec(rag, service.name, [_container(rag, service, images)], volumes, grace)
+    every = {**common_labels(rag.metadata.name, service.name), **labels}
+    return {"metadata": {"labels": every}, "spec": spec}
+
+
+def pod_spec(
+    rag: RAGDeployment, component: str, containers: list[Manifest], volumes: list[Manifest], grace: int
+) -> Manifest:
+    """What all pods have in common: no rights, no root, spread over nodes. `grace`: seconds to end in."""
     spec: Manifest = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -70,25 +92,21 @@ def pod_template(
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "terminationGracePeriodSeconds": 60 if postgres else 30 + LINGER_SECONDS,
-        "containers": [_container(rag, service, images)],
-        "volumes": [
-            {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
-            *([{"name": "socket", "emptyDir": {"sizeLimit": "16Mi"}}] if postgres else []),
-        ],
+        "terminationGracePeriodSeconds": grace,
+        "containers": containers,
+        "volumes": volumes,
         "topologySpreadConstraints": [
             {
                 "maxSkew": 1,
                 "topologyKey": "kubernetes.io/hostname",
                 "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": selector_labels(rag.metadata.name, service.name)},
+                "labelSelector": {"matchLabels": selector_labels(rag.metadata.name, component)},
             }
         ],
     }
     if rag.spec.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": ref.name} for ref in rag.spec.image_pull_secrets]
-    every = {**common_labels(rag.metadata.name, service.name), **labels}
-    return {"metadata": {"labels": every}, "spec": spec}
+    return spec
 
 
 def _container(rag: RAGDeployment, service: ServiceSpec, images: Images) -> Manifest:
@@ -101,11 +119,7 @@ def _container(rag: RAGDeployment, service: ServiceSpec, images: Images) -> Mani
         "args": [] if postgres else [_ARGUMENT[service.type]],
         "env": postgres_environment(rag, service) if postgres else environment(rag, service),
         "ports": [{"name": port_name, "containerPort": port, "protocol": "TCP"}],
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"add": [], "drop": ["ALL"]},
-        },
+        "securityContext": hardened(),
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},
             *(
@@ -123,6 +137,15 @@ def _container(rag: RAGDeployment, service: ServiceSpec, images: Images) -> Mani
     if not postgres:
         container["lifecycle"] = {"preStop": {"sleep": {"seconds": LINGER_SECONDS}}}
     return container
+
+
+def hardened() -> Manifest:
+    """The security context of every container."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"add": [], "drop": ["ALL"]},
+    }
 
 
 def _probes(service: ServiceSpec) -> Manifest:

@@ -17,7 +17,7 @@ def build_statefulset(
     storage = service.storage or StorageSpec()
     return manifest(
         rag,
-        service,
+        service.name,
         ChildRef("apps/v1", "StatefulSet", child_name(rag.metadata.name, service.name)),
         annotations={REVISION_ANNOTATION: revision},
         spec={

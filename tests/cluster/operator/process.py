@@ -46,6 +46,8 @@ class OperatorProcess:
             "RAGOPS_WATCH_NAMESPACES": namespace,
             "RAGOPS_IMAGE_SERVICES": "test/services:1",
             "RAGOPS_IMAGE_POSTGRES": "test/postgres:1",
+            "RAGOPS_IMAGE_HAPROXY": "test/haproxy:1",
+            "RAGOPS_IMAGE_OPERATOR": "test/operator:1",
             "RAGOPS_PORT": str(self.port),
             "RAGOPS_LOG_LEVEL": "debug",
             **(settings or {}),

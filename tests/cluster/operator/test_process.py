@@ -63,6 +63,8 @@ def test_a_start_that_cannot_work_ends_with_a_message(
         "HOME": str(tmp_path),
         "RAGOPS_IMAGE_SERVICES": "a:1",
         "RAGOPS_IMAGE_POSTGRES": "b:1",
+        "RAGOPS_IMAGE_HAPROXY": "test/haproxy:1",
+        "RAGOPS_IMAGE_OPERATOR": "test/operator:1",
         **variables,
     }
     done = subprocess.run(

@@ -200,19 +200,6 @@ def test_many_services_in_layers_are_checked_at_once(raw: Raw) -> None:
 
 
 RESERVED: dict[str, tuple[Raw, Raw]] = {
-    "spec.gateway.enabled": ({"gateway": {"enabled": True}}, {}),
-    "spec.services.loadBalancing": ({}, {"retrieval": {"loadBalancing": {}}}),
-    "spec.services.rollout.canary.stickyHeader": (
-        {},
-        {
-            "retrieval": {
-                "rollout": {
-                    "strategy": "Canary",
-                    "canary": {"steps": [{"weightPercent": 1}], "stickyHeader": "x-user"},
-                }
-            }
-        },
-    ),
     "spec.services.embeddings.cache": ({}, {"embeddings": {"embeddings": {"cache": {}}}}),
     "spec.services.documents.workers": ({}, {"documents": {"documents": {"workers": 1}}}),
     "spec.services.documents.queueSize": ({}, {"documents": {"documents": {"queueSize": 1}}}),

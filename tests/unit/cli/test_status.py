@@ -178,6 +178,7 @@ def test_json_is_status_with_what_it_is_about() -> None:
         "observedGeneration",
         "paused",
         "conditions",
+        "gateway",
         "services",
     ]
     assert (data["name"], data["namespace"], data["generation"]) == ("demo", "team", 3)

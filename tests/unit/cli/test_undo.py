@@ -15,7 +15,7 @@ from ragops.resources.pod import Images
 
 from .objects import ready, stored
 
-IMAGES = Images(services="services:1", postgres="postgres:1")
+IMAGES = Images(services="services:1", postgres="postgres:1", haproxy="haproxy:1", operator="operator:1")
 OTHER: dict[str, Any] = {"name": "b", "type": "Retrieval", "image": "b:7"}
 
 
@@ -109,7 +109,7 @@ def test_an_image_that_is_left_to_the_operator_stays_so() -> None:
 
 
 def test_an_image_that_the_operator_has_changed_is_named() -> None:
-    newer = Images(services="services:2", postgres="postgres:2")
+    newer = Images(services="services:2", postgres="postgres:2", haproxy="haproxy:1", operator="operator:1")
     rollout = {"revision": version(newer)["revision"], "phase": "Shifting"}
     after, told = changed({}, {"rollout": rollout, "stable": version()})
     assert after["image"] == "services:1"

@@ -7,7 +7,7 @@ import pytest
 from ragops.cli.failure import Failure
 from ragops.cli.wait import ConditionIs, Deleted, RolloutDone, is_met, parse_goal, why_not
 from ragops.orchestration.versions import version_of
-from ragops.resources.pod import Images
+from ragops.resources.pod import all_of
 
 from .objects import condition, ready, six, system
 
@@ -39,7 +39,7 @@ def version(image: str = "services:1", **changes: Any) -> dict[str, Any]:
     """What api is made from."""
     service = system(six(api=changes)).service("api").spec
     assert service is not None
-    return version_of(service, Images(services=image, postgres=image)).to_wire()
+    return version_of(service, all_of(image)).to_wire()
 
 
 def test_a_rollout_is_done_when_none_is_under_way() -> None:

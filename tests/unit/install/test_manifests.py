@@ -58,7 +58,8 @@ def test_kustomize_sets_all_images(tmp_path: Path) -> None:
         container["image"],
         *(entry["value"] for entry in container["env"] if "_IMAGE_" in entry["name"]),
     ]
-    assert images == [f"localhost/ragops/{name}:dev" for name in ("operator", "services", "postgres")]
+    names = ("operator", "services", "postgres", "haproxy", "operator")
+    assert images == [f"localhost/ragops/{name}:dev" for name in names]
 
 
 def test_the_chart_carries_the_same_crds() -> None:

@@ -40,6 +40,8 @@ def test_images_have_the_version_of_the_chart() -> None:
         "test": f"ghcr.io/ragops/operator:{VERSION}",
         "RAGOPS_IMAGE_SERVICES": f"ghcr.io/ragops/services:{VERSION}",
         "RAGOPS_IMAGE_POSTGRES": f"ghcr.io/ragops/postgres:{VERSION}",
+        "RAGOPS_IMAGE_HAPROXY": f"ghcr.io/ragops/haproxy:{VERSION}",
+        "RAGOPS_IMAGE_OPERATOR": f"ghcr.io/ragops/operator:{VERSION}",
     }
 
 
@@ -54,6 +56,8 @@ def test_images_can_be_set_one_by_one() -> None:
         "test": "localhost/ragops/operator:dev",
         "RAGOPS_IMAGE_SERVICES": f"ghcr.io/ragops/services@{DIGEST}",
         "RAGOPS_IMAGE_POSTGRES": f"registry.example.com:5000/pg:{VERSION}",
+        "RAGOPS_IMAGE_HAPROXY": f"ghcr.io/ragops/haproxy:{VERSION}",
+        "RAGOPS_IMAGE_OPERATOR": "localhost/ragops/operator:dev",
     }
 
 

@@ -185,7 +185,10 @@ def test_another_default_image_is_another_version() -> None:
     service = rag_of(six()).spec.services[1]
     assert service.image is None
     one = version_of(service, IMAGES)
-    other = version_of(service, Images(services="services:2", postgres="postgres:1"))
+    other = version_of(
+        service,
+        Images(services="services:2", postgres="postgres:1", haproxy="haproxy:1", operator="operator:1"),
+    )
     assert one.spec["image"] == "services:1"
     assert one.revision != other.revision
 

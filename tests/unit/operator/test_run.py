@@ -18,6 +18,8 @@ SETTINGS = from_environment(
     {
         "RAGOPS_IMAGE_SERVICES": "services:1",
         "RAGOPS_IMAGE_POSTGRES": "postgres:1",
+        "RAGOPS_IMAGE_HAPROXY": "test/haproxy:1",
+        "RAGOPS_IMAGE_OPERATOR": "test/operator:1",
         "RAGOPS_LEADER_ELECT": "false",
     }
 )

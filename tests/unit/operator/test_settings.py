@@ -5,7 +5,12 @@ import pytest
 from ragops.cluster.lease import Lease
 from ragops.controller.settings import Settings, SettingsError, from_environment
 
-MINIMAL = {"RAGOPS_IMAGE_SERVICES": "services:1", "RAGOPS_IMAGE_POSTGRES": "postgres:1"}
+MINIMAL = {
+    "RAGOPS_IMAGE_SERVICES": "services:1",
+    "RAGOPS_IMAGE_POSTGRES": "postgres:1",
+    "RAGOPS_IMAGE_HAPROXY": "haproxy:1",
+    "RAGOPS_IMAGE_OPERATOR": "operator:1",
+}
 
 
 def settings(**variables: str) -> Settings:
@@ -54,6 +59,8 @@ def test_all_given() -> None:
     [
         ({"RAGOPS_IMAGE_SERVICES": ""}, "RAGOPS_IMAGE_SERVICES is not set"),
         ({"RAGOPS_IMAGE_POSTGRES": ""}, "RAGOPS_IMAGE_POSTGRES is not set"),
+        ({"RAGOPS_IMAGE_HAPROXY": ""}, "RAGOPS_IMAGE_HAPROXY is not set"),
+        ({"RAGOPS_CLUSTER_DOMAIN": "a b"}, "RAGOPS_CLUSTER_DOMAIN is 'a b'"),
         ({"RAGOPS_LEADER_ELECT": "yes"}, "RAGOPS_LEADER_ELECT is 'yes': use true or false"),
         ({"RAGOPS_PORT": "http"}, "RAGOPS_PORT is 'http'"),
         ({"RAGOPS_PORT": "70000"}, "RAGOPS_PORT is '70000'"),

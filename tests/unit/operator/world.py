@@ -20,7 +20,7 @@ from ragops.resources.pod import Images
 from ragops.scaling.window import Window
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-IMAGES = Images(services="services:1", postgres="postgres:1")
+IMAGES = Images(services="services:1", postgres="postgres:1", haproxy="haproxy:1", operator="operator:1")
 SIX = [
     {"name": "vector-store", "type": "VectorStore"},
     {"name": "embeddings", "type": "Embeddings"},
@@ -63,6 +63,7 @@ class World:
     scalers: tuple[ForeignScaler, ...] = ()
     evidence: dict[str, Evidence] = field(default_factory=dict)
     comparisons: dict[str, Comparison] = field(default_factory=dict)
+    gateways: dict[str, str] = field(default_factory=dict)
     last: Plan = field(default_factory=Plan)
 
     def step(self, seconds: float = 1) -> Plan:
@@ -76,6 +77,7 @@ class World:
             evidence=self.evidence,
             memory=self.last.health,
             comparisons=self.comparisons,
+            gateways=self.gateways,
         )
         self.last = plan(self.rag, seen, IMAGES, self.now)
         for apply in self.last.applies:
@@ -132,7 +134,9 @@ class World:
     def _store(self, manifest: Manifest) -> None:
         ref = ref_of(manifest)
         old = self.children.get(ref)
-        obj: Manifest = {**manifest, "metadata": dict(manifest["metadata"]), "spec": dict(manifest["spec"])}
+        obj: Manifest = {**manifest, "metadata": dict(manifest["metadata"])}
+        if "spec" in manifest:
+            obj["spec"] = dict(manifest["spec"])
         if old and ref.kind == "Deployment":
             assert manifest["spec"]["selector"] == old["spec"]["selector"], "the API server refuses that"
         generation = old["metadata"]["generation"] + 1 if old else 1

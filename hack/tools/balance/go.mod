@@ -1,0 +1,3 @@
+module ragops.dev/hack/tools/balance
+
+go 1.26.0

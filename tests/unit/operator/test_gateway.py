@@ -1,0 +1,202 @@
+"""The gateway in a pass: when requests go through it, and when straight to the pods."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.unit.operator.world import IMAGES, START, World, rag_of
+
+from ragops.orchestration.observation import Observation, PodView
+from ragops.orchestration.plan import plan
+from ragops.orchestration.routing import assign_ports, gateway_port, seen_traffic
+from ragops.resources.child import ChildRef, Manifest
+from ragops.resources.gateway import config_ref, gateway_ref
+from ragops.resources.variant import Traffic
+
+SERVICES: list[dict[str, Any]] = [
+    {"name": "vector-store", "type": "VectorStore"},
+    {"name": "generation", "type": "Generation"},
+    {"name": "api", "type": "OrchestrationAPI", "dependsOn": [{"name": "generation"}]},
+]
+
+
+class GatewayWorld(World):
+    """Two gateway pods, which are ready and run with what they are told when a test says so."""
+
+    def start(self) -> None:
+        """All services are ready, and so is the gateway."""
+        for _ in range(6):
+            self.step()
+            self.make_ready(*self.started())
+        self.gateway_ready()
+
+    def gateway_ready(self, ready: int = 2, follows: bool = True) -> None:
+        """The pods of the gateway; `follows`: with the configuration of now."""
+        live = self.children[gateway_ref("demo")]
+        live["status"] = {
+            "observedGeneration": live["metadata"]["generation"],
+            "replicas": 2,
+            "updatedReplicas": 2,
+            "readyReplicas": ready,
+        }
+        told = {pod.uid: pod.told for pod in self.pods}
+        self.pods = [
+            PodView(
+                f"gateway-{n}",
+                "gateway",
+                ready=n < ready,
+                terminating=False,
+                uid=f"g{n}",
+                told=told.get(f"g{n}", ""),
+            )
+            for n in range(2)
+        ]
+        if follows:
+            revision = json.loads(self.file("agent.json"))["revision"]
+            self.gateways = {pod.uid: revision for pod in self.pods}
+
+    def file(self, name: str) -> str:
+        """A file of the ConfigMap."""
+        text: str = self.children[config_ref("demo")]["data"][name]
+        return text
+
+    def port(self, service: str) -> int | None:
+        """The gateway's port behind a Service."""
+        return gateway_port(self.children[ChildRef("v1", "Service", f"demo-{service}")])
+
+
+def world(**gateway: Any) -> GatewayWorld:
+    return GatewayWorld(rag_of(SERVICES, gateway={"enabled": True, **gateway}))
+
+
+def test_requests_go_through_the_gateway_when_all_of_it_is_ready() -> None:
+    here = world()
+    here.step()
+    assert gateway_ref("demo") in here.children
+    here.start()
+    assert here.port("api") is None
+    here.gateway_ready(ready=1)
+    here.step()
+    assert here.port("api") is None, "one pod is missing yet"
+    here.gateway_ready(follows=False)
+    here.gateways = {"g0": "old", "g1": "old"}
+    here.step()
+    assert here.port("api") is None, "it does not run with the service yet"
+    here.gateway_ready()
+    here.step()
+    assert {here.port("api"), here.port("generation")} == {20000, 20001}
+    assert here.port("vector-store") is None
+    here.step()
+    assert here.rag.status.gateway is not None
+    assert here.rag.status.gateway.state == "Serving"
+    here.step()
+    assert here.step().quiet or here.last.annotations
+    assert ChildRef("v1", "Service", "demo-api-headless") in here.children
+
+
+def test_no_failure_of_the_gateway_takes_a_service_away() -> None:
+    here = world()
+    here.start()
+    here.step()
+    here.gateway_ready(ready=1)
+    here.step()
+    assert here.port("api") is not None, "one pod is enough"
+    here.gateway_ready(ready=0)
+    here.step()
+    assert here.port("api") is None
+    assert here.condition("Degraded") == ("True", "GatewayUnavailable")
+    here.gateway_ready()
+    here.step()
+    here.step()
+    assert here.port("api") is not None
+    assert here.condition("Degraded") == ("False", "NoTrouble")
+
+
+def test_a_service_that_is_added_joins_when_the_gateway_knows_it() -> None:
+    here = world()
+    here.start()
+    here.step()
+    ports = {name: here.port(name) for name in ("api", "generation")}
+    more = [{"name": "a-new-one", "type": "Generation", "dependsOn": []}, *SERVICES]
+    here.rag = here.rag.model_copy(update={"spec": rag_of(more, gateway={"enabled": True}).spec})
+    here.step()
+    here.make_ready(*here.started())
+    here.gateway_ready(follows=False)
+    here.step()
+    assert here.port("a-new-one") is None
+    assert {name: here.port(name) for name in ports} == ports, "the others stay where they are"
+    here.gateway_ready()
+    here.step()
+    assert here.port("a-new-one") == 20002
+    assert "frontend a-new-one" in here.file("haproxy.cfg")
+
+
+def test_switched_off_it_stays_until_nobody_uses_it() -> None:
+    here = world()
+    here.start()
+    here.step()
+    here.rag = here.rag.model_copy(update={"spec": rag_of(SERVICES).spec})
+    here.step()
+    assert here.port("api") is None
+    assert gateway_ref("demo") in here.children
+    here.step(seconds=30)
+    assert here.rag.status.gateway is not None
+    assert here.rag.status.gateway.state == "Draining"
+    assert gateway_ref("demo") in here.children
+    assert here.last.wake_at is not None
+    here.step(seconds=40)
+    here.step()
+    left = [ref for ref in here.children if ref.name == "demo-gateway"]
+    assert left == []
+    assert ChildRef("v1", "Service", "demo-api-headless") not in here.children
+    here.step()
+    assert here.rag.status.gateway is None
+    assert here.step().quiet
+
+
+def test_a_kubelet_is_told_of_each_content_once() -> None:
+    here = world()
+    here.start()
+    here.step()
+    told = {a.pod: a.content for a in here.last.annotations}
+    assert set(told) == {"gateway-0", "gateway-1"}
+    here.pods = [replace(pod, told=told[pod.name]) for pod in here.pods]
+    assert here.step().annotations == ()
+    assert here.step().quiet
+
+
+def test_ports_outlive_the_config_map() -> None:
+    here = world()
+    here.start()
+    here.step()
+    services = here.rag.spec.services
+    ports = assign_ports("demo", [s for s in services if s.name != "vector-store"], here.children)
+    lost = {ref: obj for ref, obj in here.children.items() if ref.kind != "ConfigMap"}
+    http = [s for s in reversed(services) if s.name != "vector-store"]
+    assert assign_ports("demo", http, lost) == ports
+
+
+@pytest.mark.parametrize(
+    ("split", "traffic"),
+    [
+        ("api 0\n", Traffic.STABLE),
+        ("api 30\n", Traffic.BOTH),
+        ("api 100\n", Traffic.CANDIDATE),
+        ("other 100\n", Traffic.STABLE),
+        ("not a map at all\n", Traffic.STABLE),
+    ],
+)
+def test_who_gets_requests_is_read_from_the_gateway(split: str, traffic: Traffic) -> None:
+    here = world()
+    here.start()
+    here.step()
+    api = next(s for s in here.rag.spec.services if s.name == "api")
+    config: Manifest = here.children[config_ref("demo")]
+    children = {**here.children, config_ref("demo"): {**config, "data": {"split.map": split}}}
+    assert seen_traffic("demo", api, children) is traffic
+
+
+def test_paused_the_gateway_is_left_alone() -> None:
+    rag = rag_of(SERVICES, gateway={"enabled": True}, paused=True)
+    assert plan(rag, Observation(), IMAGES, START).applies == ()
