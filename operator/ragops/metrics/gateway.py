@@ -103,9 +103,12 @@ class _Gateway:
 class Gateways:
     """The last look at each gateway. Not thread-safe: for one event loop."""
 
-    def __init__(self, way: Scraper, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, way: Scraper, clock: Callable[[], float] = time.monotonic, port: int = Layout().agent_port
+    ) -> None:
         self._way = way
         self._clock = clock
+        self._port = port
         self._known: dict[Key, _Gateway] = {}
 
     def revisions(self, key: Key) -> dict[str, str]:
@@ -169,7 +172,7 @@ class Gateways:
     async def _figures(self, pod: Pod) -> GatewayFigures | SourceError:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                body = await self._way.get(pod, Layout().agent_port, PATH, JSON_TYPES)
+                body = await self._way.get(pod, self._port, PATH, JSON_TYPES)
             return GatewayFigures.model_validate_json(body)
         except TimeoutError:
             return SourceError(MissingReason.TIMEOUT, "no answer in time")

@@ -75,6 +75,7 @@ async def playing() -> AsyncIterator[Pods]:
     pods = Pods()
     app = web.Application()
     app.router.add_get("/metrics", pods.answer)
+    app.router.add_get("/v1/figures", pods.answer)
     async with serving(app) as port:
         pods.port = port
         try:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.operator.world import IMAGES, START, World, rag_of
 
+from ragops.gateway.files import Usage
 from ragops.orchestration.observation import Observation, PodView
 from ragops.orchestration.plan import plan
 from ragops.orchestration.routing import assign_ports, gateway_port, seen_traffic
@@ -200,3 +201,56 @@ def test_who_gets_requests_is_read_from_the_gateway(split: str, traffic: Traffic
 def test_paused_the_gateway_is_left_alone() -> None:
     rag = rag_of(SERVICES, gateway={"enabled": True}, paused=True)
     assert plan(rag, Observation(), IMAGES, START).applies == ()
+
+
+def test_small_changes_of_usage_are_not_told() -> None:
+    here = GatewayWorld(
+        rag_of(
+            [{"name": "api", "type": "Generation", "loadBalancing": {"strategy": "ResourceUsage"}}],
+            gateway={"enabled": True},
+        )
+    )
+
+    def told() -> Any:
+        here.step()
+        return json.loads(here.file("agent.json"))["services"][0]["usage"]
+
+    here.step()
+    assert told() is None
+    here.usage = {"api": {"10.0.0.1": Usage(0.5, 0.25)}}
+    first = {"10.0.0.1": {"cpu": 0.5, "memory": 0.25}}
+    assert told() == first
+    here.usage = {"api": {"10.0.0.1": Usage(0.55, 0.21)}}
+    assert told() == first
+    here.usage = {"api": {"10.0.0.1": Usage(0.61, 0.21)}}
+    assert told() == {"10.0.0.1": {"cpu": 0.61, "memory": 0.21}}
+    here.usage = {"api": {"10.0.0.1": Usage(0.61, None), "10.0.0.2": Usage(0.6, 0.2)}}
+    assert told() is not None
+    assert len(told()) == 2
+    here.usage = {}
+    assert told() is None, "what is old is not told"
+
+
+def test_the_share_of_a_canary_is_its_weight() -> None:
+    rollout = {"strategy": "Canary", "canary": {"steps": [{"weightPercent": 5, "pauseSeconds": 60}]}}
+
+    def services(image: str) -> list[dict[str, Any]]:
+        return [{"name": "api", "type": "Generation", "image": image, "replicas": 2, "rollout": rollout}]
+
+    here = GatewayWorld(rag_of(services("v1"), gateway={"enabled": True}))
+    here.start()
+    here.step()
+    changed = rag_of(services("v2"), gateway={"enabled": True})
+    metadata = here.rag.metadata.model_copy(update={"generation": 2})
+    here.rag = here.rag.model_copy(update={"spec": changed.spec, "metadata": metadata})
+    here.step()
+    assert here.file("split.map") == "api 0\n"
+    assert ChildRef("v1", "Service", "demo-api-candidate") in here.children
+    here.make_ready("api-candidate")
+    for _ in range(2):
+        here.step()
+    assert here.file("split.map") == "api 5\n"
+    status = here.service("api").rollout
+    assert status is not None
+    assert status.message == "step 1 of 1: 5 % of the requests"
+    assert here.port("api") is not None

@@ -9,6 +9,7 @@ from ragops.api.defaults import resolve
 from ragops.api.rag import RAGDeployment
 from ragops.api.status import RAGStatus, ServiceStatus
 from ragops.api.validation import parse
+from ragops.gateway.files import Usage
 from ragops.health.assess import Evidence
 from ragops.orchestration.actions import Plan
 from ragops.orchestration.analysis import Comparison
@@ -64,6 +65,7 @@ class World:
     evidence: dict[str, Evidence] = field(default_factory=dict)
     comparisons: dict[str, Comparison] = field(default_factory=dict)
     gateways: dict[str, str] = field(default_factory=dict)
+    usage: dict[str, dict[str, Usage]] = field(default_factory=dict)
     last: Plan = field(default_factory=Plan)
 
     def step(self, seconds: float = 1) -> Plan:
@@ -78,6 +80,7 @@ class World:
             memory=self.last.health,
             comparisons=self.comparisons,
             gateways=self.gateways,
+            usage=self.usage,
         )
         self.last = plan(self.rag, seen, IMAGES, self.now)
         for apply in self.last.applies:
