@@ -12,7 +12,10 @@ from ragops.api.names import credentials_name
 from ragops.api.rag import RAGDeployment
 from ragops.api.service import ServiceSpec
 from ragops.api.validation import InvalidRAG, parse, problems
+from ragops.orchestration.gateway import objects
 from ragops.orchestration.graph import required, start_order
+from ragops.orchestration.plan import CLUSTER_DOMAIN
+from ragops.orchestration.routing import assign_ports
 from ragops.orchestration.versions import at_rest
 from ragops.resources.child import Manifest, ref_of
 from ragops.resources.children import build_children
@@ -66,9 +69,12 @@ def _read(document: dict[str, object]) -> RAGDeployment:
 def _show(rag: RAGDeployment, output: OutputFormat, stream: TextIO) -> None:
     services = start_order(rag.spec.services)
     if output is OutputFormat.YAML:
-        children: Iterable[object] = [c for s in services for c in _children(rag, s)]
+        children: Iterable[object] = [*_gateway(rag), *(c for s in services for c in _children(rag, s))]
         yaml.safe_dump_all(children, stream, sort_keys=False)
         return
+    if gateway := _gateway(rag):
+        stream.write("gateway, at once\n")
+        stream.writelines(f"  {ref_of(child)}\n" for child in gateway)
     for service in services:
         after = ", ".join(required(service)) or "nothing"
         stream.write(f"{service.name} ({service.type}), after {after}\n")
@@ -78,6 +84,14 @@ def _show(rag: RAGDeployment, output: OutputFormat, stream: TextIO) -> None:
             )
         for child in _children(rag, service):
             stream.write(f"  {ref_of(child)}\n")
+
+
+def _gateway(rag: RAGDeployment) -> tuple[Manifest, ...]:
+    if not rag.spec.gateway.enabled:
+        return ()
+    http = [s for s in rag.spec.services if s.type is not ServiceType.VECTOR_STORE]
+    ports = assign_ports(rag.metadata.name, http, {})
+    return objects(rag, ports, {}, {}, DEFAULT_IMAGES, CLUSTER_DOMAIN)[1]
 
 
 def _children(rag: RAGDeployment, service: ServiceSpec) -> tuple[Manifest, ...]:

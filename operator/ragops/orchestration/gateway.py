@@ -75,16 +75,8 @@ def plan_gateway(
         through = routed(name, http, seen.children)
         return Gateway() if live is None and not through else _draining(rag, seen, bool(through), now)
     ports = assign_ports(name, http, seen.children)
-    config = build_config(rag, ports, cluster_domain)
     shares = {k.spec.name: share(k, outcomes[k.spec.name]) for k in services}
-    revision = digest(config)
-    files = {
-        "haproxy.cfg": config,
-        "split.map": build_split_map(rag, ports, shares),
-        "retry.map": build_retry_map(rag, ports),
-        "agent.json": build_agent_config(rag, ports, _usage(rag, seen), revision),
-    }
-    children = build_gateway(rag, images, files, ports)
+    revision, children = objects(rag, ports, shares, _usage(rag, seen), images, cluster_domain)
     through = _through(rag, seen, ports, revision)
     return Gateway(
         children=children,
@@ -93,6 +85,26 @@ def plan_gateway(
         annotations=tuple(_told(seen, children[0])),
         status=_status(rag, seen, bool(through), now),
     )
+
+
+def objects(
+    rag: RAGDeployment,
+    ports: Mapping[str, int],
+    shares: Mapping[str, int],
+    usage: Mapping[str, Mapping[str, Usage]],
+    images: Images,
+    cluster_domain: str,
+) -> tuple[str, tuple[Manifest, ...]]:
+    """The gateway's objects, the ConfigMap first, and the revision of HAProxy's configuration in it."""
+    config = build_config(rag, ports, cluster_domain)
+    revision = digest(config)
+    files = {
+        "haproxy.cfg": config,
+        "split.map": build_split_map(rag, ports, shares),
+        "retry.map": build_retry_map(rag, ports),
+        "agent.json": build_agent_config(rag, ports, usage, revision),
+    }
+    return revision, build_gateway(rag, images, files, ports)
 
 
 def share(service: Known, outcome: Outcome) -> int:

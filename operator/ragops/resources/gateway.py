@@ -87,7 +87,6 @@ def _deployment(rag: RAGDeployment, images: Images) -> Manifest:
 
 def _haproxy(rag: RAGDeployment, images: Images) -> Manifest:
     memory = 64 * 2**20 + rag.spec.gateway.max_connections * _BYTES_PER_CONNECTION
-    probe = {"httpGet": {"path": "/healthz", "port": "health"}, "timeoutSeconds": 3}
     return {
         "name": "haproxy",
         "image": images.haproxy,
@@ -101,8 +100,19 @@ def _haproxy(rag: RAGDeployment, images: Images) -> Manifest:
             "limits": {"memory": str(memory), "ephemeral-storage": "128Mi"},
         },
         "lifecycle": {"preStop": {"sleep": {"seconds": LINGER_SECONDS}}},
-        "readinessProbe": {**probe, "periodSeconds": 2, "failureThreshold": 2, "successThreshold": 1},
-        "livenessProbe": {**probe, "periodSeconds": 10, "failureThreshold": 6},
+        "readinessProbe": {
+            "httpGet": {"path": "/healthz", "port": "health"},
+            "periodSeconds": 2,
+            "timeoutSeconds": 3,
+            "failureThreshold": 2,
+            "successThreshold": 1,
+        },
+        "livenessProbe": {
+            "tcpSocket": {"port": "health"},
+            "periodSeconds": 10,
+            "timeoutSeconds": 5,
+            "failureThreshold": 6,
+        },
     }
 
 
