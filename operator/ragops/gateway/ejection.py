@@ -85,7 +85,11 @@ def _causes(pool: Pool, typical: float | None, now: float, rules: Rules) -> dict
             causes[name] = Cause.STUCK
         elif server.ejection is None and _slow(server, typical, rules):
             causes[name] = Cause.SLOW
-    return causes
+    out = {name for name, server in usable.items() if server.ejection is not None}
+    if 2 * len(out | causes.keys()) <= len(usable):
+        return causes
+    # The few that are left would have all requests, and soon be as slow: outliers are a minority.
+    return {name: cause for name, cause in causes.items() if cause is Cause.FAILING or name in out}
 
 
 def _stuck(pool: Pool, server: Server, now: float, rules: Rules) -> bool:

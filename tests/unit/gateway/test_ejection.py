@@ -300,3 +300,25 @@ def test_the_cause_ends_with_the_strategy() -> None:
     watch.run(0.25, pod1=failures(2))
     watch.strategy = LoadBalancingStrategy.LEAST_CONNECTIONS
     assert watch.run(0.25)["pod1"] == 100
+
+
+def test_what_most_servers_show_ejects_nobody() -> None:
+    """The few that are left would have all requests, and soon be as slow."""
+    watch = Watch(count=10)
+    watch.run(5)
+    most = [f"pod{number}" for number in range(1, 7)]
+    for name in most:
+        watch.stats[name] = stat(watch.stats[name].address, active=3)
+    watch.run(3, **dict.fromkeys(most, good()))
+    assert watch.ejected() == {}
+    assert min(watch.decision.weights.values()) > 50 if watch.decision else False
+
+
+def test_half_of_a_pool_may_be_outliers() -> None:
+    watch = Watch(count=10)
+    watch.run(5)
+    half = [f"pod{number}" for number in range(1, 5)]
+    for name in half:
+        watch.stats[name] = stat(watch.stats[name].address, active=3)
+    watch.run(3, **dict.fromkeys(half, good()))
+    assert len(watch.ejected()) == 3
