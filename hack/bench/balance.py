@@ -85,7 +85,7 @@ def report() -> str:
     """Runs all."""
     cells, note = _watched("*")
     draw(cells, IMAGES / "balance.png")
-    return "\n\n".join((tables(cells), note, "![good requests](images/balance.png)"))
+    return "\n\n".join((tables(cells), verdict(cells), note, "![good requests](images/balance.png)"))
 
 
 def partly(patterns: str) -> str:
@@ -170,6 +170,24 @@ def _price(cells: Sequence[Cell]) -> str:
     return table(header, rows)
 
 
+def verdict(cells: Sequence[Cell]) -> str:
+    """What was wished of ResponseTime, and what it reached beside the others."""
+    found = {balancer.name: {c.scenario.name: c for c in those} for balancer, those in _by_balancer(cells)}
+    ours, plain, peak = found["response-time"], found["haproxy-leastconn"], found["peak-ewma"]
+    slower = max(c.figures["p99"] / peak[name].figures["p99"] for name, c in ours.items())
+    dearer = median(c.cpu_micros / plain[name].cpu_micros for name, c in ours.items())
+    added = ours["equal"].figures["addedP50"] - found["direct"]["equal"].figures["addedP50"]
+    retried = min(c.good for c in found["response-time-retries"].values())
+    rows = (
+        ("good %, worst scenario", share(min(c.good for c in ours.values())), "99.90 at least"),
+        ("good % with retries, worst scenario", share(retried), "99.99 at least"),
+        ("p99 as a multiple of peak-EWMA's, worst scenario", f"{slower:.2f}", "1.10 at most"),
+        ("CPU as a multiple of plain `leastconn`'s, median scenario", f"{dearer:.2f}", "1.50 at most"),
+        ("ms more at p50 than without a balancer, all equal", f"{added:.2f}", "1.00 at most"),
+    )
+    return table(("`ResponseTime`", "reached", "wished"), rows)
+
+
 def _by_balancer(cells: Iterable[Cell]) -> list[tuple[Balancer, list[Cell]]]:
     found: dict[str, list[Cell]] = {}
     for cell in cells:
@@ -193,7 +211,7 @@ def _play(lane: int, balancer: Balancer, scenario: Scenario) -> Cell:
         names.set(first)
         played = open_until_the_end.enter_context(balancer.start(names, folder))
         played.set_members(first)
-        await_all_serve(played.urls[0], first)
+        await_all_serve(played.urls, first)
         before = played.cpu_seconds()
         figures = _load(played.urls, lambda: _hit(scenario, pool, played))
         spent = played.cpu_seconds() - before

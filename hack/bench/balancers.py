@@ -6,18 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import httpx
-
 from bench.gateway import RETRIES, ours
 from bench.pool import (
     BACKEND_PORT,
-    REQUEST_SECONDS,
     Backend,
     Names,
     Played,
     await_port,
     free_port,
     running,
+    tell,
     tool,
 )
 from ragops.api.rag import GatewaySpec
@@ -81,9 +79,7 @@ def _peak_ewma(_: Names, folder: Path) -> Iterator[Played]:
     port, control = free_port(), free_port()
 
     def set_members(members: Sequence[Backend]) -> None:
-        hosts = [member.host for member in members]
-        url = f"http://127.0.0.1:{control}/"
-        httpx.post(url, json=hosts, timeout=REQUEST_SECONDS).raise_for_status()
+        tell(f"http://127.0.0.1:{control}/", [member.host for member in members])
 
     command = (
         *(tool(), "peakewma", "--listen", f"127.0.0.1:{port}"),

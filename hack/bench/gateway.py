@@ -1,5 +1,6 @@
 """Our gateway as in its pod: HAProxy with the operator's files, and the agent beside it."""
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +38,9 @@ def ours(
         Path(layout.split_map).write_text(build_split_map(rag, ports, {}))
         Path(layout.retry_map).write_text(build_retry_map(rag, ports))
         _tell(layout, build_agent_config(rag, ports, {}, "0"))
+        # Old, as that of a mounted ConfigMap: written in the second of HAProxy's start, it could be newer
+        # than what HAProxy has read, and the agent would reload.
+        os.utime(layout.haproxy_config, (0, 0))
         with ExitStack() as open_until_the_end:
             command = layout.haproxy_command()
             haproxy = open_until_the_end.enter_context(running(command, folder / "haproxy.log"))

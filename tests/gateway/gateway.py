@@ -18,8 +18,7 @@ import aiohttp
 from ragops.api.rag import RAGDeployment
 from ragops.gateway.config import build_config
 from ragops.gateway.files import build_agent_config, build_retry_map, build_split_map
-from ragops.gateway.frontend import TLS_OFFSET
-from ragops.gateway.layout import Layout
+from ragops.gateway.layout import TLS_OFFSET, Layout
 from tests.gateway.dns import Names, serve_names
 
 DOMAIN = "cluster.test"

@@ -22,7 +22,7 @@ from ragops.metrics.prober import Checked
 from ragops.metrics.source import ServiceId, Target
 from ragops.metrics.usage import Weighed
 from ragops.orchestration.analysis import Comparison
-from ragops.orchestration.observation import ApplyFailure, Observation, pod_view
+from ragops.orchestration.observation import ApplyFailure, GatewayReport, Observation, pod_view
 from ragops.orchestration.rollout_canary import both_serve
 from ragops.orchestration.routing import gateway_port, seen_traffic
 from ragops.resources.children import service_ref
@@ -41,7 +41,7 @@ def observe(
     evidence: Mapping[str, Evidence],
     memory: Mapping[str, Memory],
     comparisons: Mapping[str, Comparison],
-    gateways: Mapping[str, str],
+    gateways: Mapping[str, GatewayReport],
     usage: Mapping[str, Mapping[str, Usage]],
 ) -> Observation:
     """What is known of one RAGDeployment."""
@@ -160,7 +160,12 @@ def compared(cache: WatchCache, key: Key, rag: RAGDeployment, status: RAGStatus)
         if both_serve(canary, rollout.phase, rollout.step):
             target = _figures(cache, key, rag, service, list)
             pods = partial(_pods_of_variant, cache, key, service)
-            yield Compared(rollout.revision, rollout.step, replace(target, every=COMPARED_EVERY), pods)
+            yield Compared(
+                rollout.revision,
+                rollout.step,
+                replace(target, every=COMPARED_EVERY, variant_alone=True),
+                pods,
+            )
 
 
 def _serving_pods(cache: WatchCache, key: Key, uid: str, service: ServiceSpec) -> list[Pod]:

@@ -195,7 +195,7 @@ class Reconciler:
             evidence,
             self._memory.get(key, {}),
             {name: comparison for name, comparison in found.items() if comparison},
-            self._gateways.revisions(key),
+            self._gateways.reports(key),
             {name: self._usages.of(ServiceId(key, name)) for name in names},
         )
         return plan(rag, seen, self._images, now, self._cluster_domain)

@@ -1,6 +1,6 @@
 """HAProxy's whole configuration, from the typed fields of a RAGDeployment."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from ragops.api.defaults import resolve
@@ -9,7 +9,7 @@ from ragops.gateway.backend import backend
 from ragops.gateway.errors import REFUSALS
 from ragops.gateway.frontend import frontend
 from ragops.gateway.layout import Layout
-from ragops.gateway.pool import pools
+from ragops.gateway.pool import Pool, pools
 from ragops.gateway.text import Section, render, word
 
 THREADS: Final = 2
@@ -28,26 +28,31 @@ HEALTH_FRONTEND: Final = "health.internal"
 
 
 def build_config(
-    rag: RAGDeployment, ports: Mapping[str, int], cluster_domain: str, layout: Layout | None = None
+    rag: RAGDeployment,
+    ports: Mapping[str, int],
+    cluster_domain: str,
+    layout: Layout | None = None,
+    candidates: Collection[str] = (),
 ) -> str:
     """The text of haproxy.cfg. `ports`: the gateway's port of each service, by name; those with none, and a
-    VectorStore, which does not speak HTTP, are not behind the gateway.
+    VectorStore, which does not speak HTTP, are not behind the gateway. `candidates`: services with a second
+    workload.
 
     Raises UnsafeValue for a value that could be read as more than itself.
     """
     rag, layout = resolve(rag), layout or Layout()
-    return render(_sections(rag, ports, cluster_domain, layout))
+    return render(_sections(rag, pools(rag, ports, candidates), cluster_domain, layout))
 
 
 def _sections(
-    rag: RAGDeployment, ports: Mapping[str, int], cluster_domain: str, layout: Layout
+    rag: RAGDeployment, behind: Sequence[Pool], cluster_domain: str, layout: Layout
 ) -> Iterator[Section]:
     gateway = rag.spec.gateway
     yield _global(gateway, layout)
     yield _resolvers(layout)
     yield _defaults()
     yield _health(layout)
-    for pool in pools(rag, ports):
+    for pool in behind:
         yield frontend(pool, gateway.tls is not None, layout)
         for variant in pool.variants:
             yield backend(pool, variant, rag.metadata.namespace, cluster_domain, layout)

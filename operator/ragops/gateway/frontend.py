@@ -6,14 +6,12 @@ from zlib import crc32
 
 from ragops.api.traffic import ClientRateLimitSpec
 from ragops.gateway.errors import RATE_LIMITED, REQUEST_ID
-from ragops.gateway.layout import Layout
+from ragops.gateway.layout import TLS_OFFSET, Layout
 from ragops.gateway.naming import backend_name, frontend_name
 from ragops.gateway.pool import Pool
 from ragops.gateway.text import Section, word
 from ragops.resources.variant import Variant
 
-TLS_OFFSET: Final = 1000
-"""The port of TLS is this far above the plain one of the same service."""
 CLIENTS: Final = "100k"
 """Clients that a rate limit remembers; the one that was seen longest ago goes first."""
 

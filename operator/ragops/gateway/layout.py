@@ -8,6 +8,9 @@ _CONFIG: Final = PurePosixPath("/etc/ragops-gateway")
 _RUN: Final = PurePosixPath("/run/ragops")
 _TLS: Final = PurePosixPath("/etc/ragops-gateway-tls")
 
+TLS_OFFSET: Final = 1000
+"""The port of TLS is this far above the plain one of the same service."""
+
 
 @dataclass(frozen=True)
 class Layout:

@@ -1,6 +1,6 @@
 """What the gateway balances: one service, with the numbers that count for one gateway pod."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import Final
@@ -30,6 +30,8 @@ class Pool:
     """The gateway's port for this service; see frontend.py for that of TLS."""
     gateways: int
     """Gateway pods that share the limits of the service's pods."""
+    has_candidate: bool = False
+    """There is a second workload, whatever the strategy is now."""
 
     @property
     def name(self) -> str:
@@ -50,7 +52,8 @@ class Pool:
     def variants(self) -> tuple[Variant, ...]:
         """The backends: a rolling update has no second one."""
         rolling = self.service.rollout.strategy is RolloutStrategy.ROLLING_UPDATE
-        return (Variant.STABLE,) if rolling else (Variant.STABLE, Variant.CANDIDATE)
+        alone = rolling and not self.has_candidate
+        return (Variant.STABLE,) if alone else (Variant.STABLE, Variant.CANDIDATE)
 
     @property
     def pod_port(self) -> int:
@@ -91,10 +94,17 @@ class Pool:
         return None if limit is None else ceil(limit / self.gateways)
 
 
-def pools(rag: RAGDeployment, ports: Mapping[str, int]) -> tuple[Pool, ...]:
-    """The services that are behind the gateway, in the order of the spec."""
+def pools(rag: RAGDeployment, ports: Mapping[str, int], candidates: Collection[str] = ()) -> tuple[Pool, ...]:
+    """The services that are behind the gateway, in the order of the spec. `candidates`: those that have a
+    second workload."""
     return tuple(
-        Pool(service, rag.metadata.name, ports[service.name], rag.spec.gateway.replicas)
+        Pool(
+            service,
+            rag.metadata.name,
+            ports[service.name],
+            rag.spec.gateway.replicas,
+            service.name in candidates,
+        )
         for service in rag.spec.services
         if service.type is not ServiceType.VECTOR_STORE and service.name in ports
     )

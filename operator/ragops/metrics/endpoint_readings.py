@@ -149,12 +149,6 @@ def _arrivals(names: EndpointSpec, answers: Sequence[Answer]) -> Reading:
     )
 
 
-def arrivals_of(traffics: Sequence[Traffic | None]) -> Reading:
-    """Requests a second of each pod. Where others are known, one that is not is new."""
-    settled = any(traffics)
-    return reading([t.timed / t.seconds if t else 0.0 if settled else None for t in traffics])
-
-
 _VALUES: Final[dict[MetricType, Callable[[MetricSpec, EndpointSpec, Sequence[Answer]], Reading]]] = {
     MetricType.RESPONSE_TIME: _response_time,
     MetricType.ERROR_RATE: _error_rate,

@@ -16,6 +16,7 @@ from ragops.metrics.pod import Pod
 from ragops.metrics.scrape import JSON_TYPES, Scraper
 from ragops.metrics.source import MissingReason, SourceError
 from ragops.metrics.tasks import tell_failure
+from ragops.orchestration.observation import GatewayReport
 
 EVERY_SECONDS: Final = 5.0
 """Between two looks that nobody has asked for: they tell which configuration is in force."""
@@ -41,6 +42,7 @@ class PodFigures(_Figures):
     """What one gateway has sent to one pod, since the gateway's agent began."""
 
     address: str
+    up: bool
     requests: int
     errors: int
     response_seconds: Times
@@ -51,8 +53,9 @@ class VariantFigures(_Figures):
 
     name: str
     queue: int
-    panic: bool
-    fallback_reason: str | None = None
+    requests: int
+    """All that were for this variant: also those that no pod got."""
+    errors: int
     pods: tuple[PodFigures, ...]
 
 
@@ -60,6 +63,7 @@ class ServiceFigures(_Figures):
     """One service."""
 
     name: str
+    arrivals: int
     variants: tuple[VariantFigures, ...]
 
     @property
@@ -73,12 +77,19 @@ class GatewayFigures(_Figures):
 
     started_at: float
     revision: str | None
+    split: str | None = None
     bucket_bounds: tuple[float, ...]
     services: tuple[ServiceFigures, ...]
 
     def service(self, name: str) -> ServiceFigures | None:
         """One service; None where the gateway does not know it yet."""
         return next((service for service in self.services if service.name == name), None)
+
+    @property
+    def report(self) -> GatewayReport:
+        """For the decision whether services go through it."""
+        reached = (s.name for s in self.services if any(pod.up for v in s.variants for pod in v.pods))
+        return GatewayReport(self.revision, self.split, frozenset(reached))
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,8 @@ class Look:
 
     at: float
     """By the monotonic clock."""
+    wall: float
+    """By the clock that the agents' starts are told in: seconds since 1970."""
     told: Mapping[str, GatewayFigures]
     """By uid."""
     silent: Mapping[str, SourceError]
@@ -111,11 +124,11 @@ class Gateways:
         self._port = port
         self._known: dict[Key, _Gateway] = {}
 
-    def revisions(self, key: Key) -> dict[str, str]:
-        """The configuration in force of each pod that tells, by uid."""
+    def reports(self, key: Key) -> dict[str, GatewayReport]:
+        """What each pod says of itself, by uid, of those that do."""
         known = self._known.get(key)
         told = known.look.told if known and known.look else {}
-        return {uid: figures.revision for uid, figures in told.items() if figures.revision}
+        return {uid: figures.report for uid, figures in told.items()}
 
     async def look(self, key: Key) -> Look | None:
         """A fresh look; None where there is no gateway."""
@@ -129,7 +142,7 @@ class Gateways:
 
     def start_due(self, gateways: Iterable[tuple[Key, Sequence[Pod]]], wake: Callable[[Key], None]) -> None:
         """Looks at gateways that nobody has asked for of late, and forgets those that are gone. `wake` is
-        called where another configuration has come into force."""
+        called where one of them reports something else than before."""
         wanted = dict(gateways)
         for gone in self._known.keys() - wanted.keys():
             self._drop(gone)
@@ -139,7 +152,7 @@ class Gateways:
             new = {pod.uid for pod in pods} - (known.look.told.keys() if known.look else set())
             age = self._clock() - known.look.at if known.look else EVERY_SECONDS
             if pods and known.task is None and (age >= EVERY_SECONDS or (new and age > FRESH_SECONDS)):
-                self._start(known).add_done_callback(partial(self._tell, key, self.revisions(key), wake))
+                self._start(known).add_done_callback(partial(self._tell, key, self.reports(key), wake))
 
     def reset(self) -> None:
         """Forgets everything: another replica has led, or will."""
@@ -164,6 +177,7 @@ class Gateways:
         found = list(zip(pods, answers, strict=True))
         known.look = Look(
             self._clock(),
+            time.time(),
             {pod.uid: answer for pod, answer in found if isinstance(answer, GatewayFigures)},
             {pod.name: answer for pod, answer in found if isinstance(answer, SourceError)},
         )
@@ -182,9 +196,13 @@ class Gateways:
             return error
 
     def _tell(
-        self, key: Key, before: Mapping[str, str], wake: Callable[[Key], None], _: asyncio.Task[Look]
+        self,
+        key: Key,
+        before: Mapping[str, GatewayReport],
+        wake: Callable[[Key], None],
+        _: asyncio.Task[Look],
     ) -> None:
-        if self.revisions(key) != before:
+        if self.reports(key) != before:
             wake(key)
 
     def _drop(self, key: Key) -> None:

@@ -2,39 +2,46 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from math import inf
 from typing import Final
 
 from ragops.api.autoscaling import MetricType
 from ragops.metrics.endpoint import RECENT_SAMPLES, EndpointSource
-from ragops.metrics.endpoint_readings import arrivals_of, error_rate, response_time
-from ragops.metrics.gateway import GatewayFigures, Gateways, Look, PodFigures
+from ragops.metrics.endpoint_readings import error_rate, response_time
+from ragops.metrics.gateway import Gateways, Look, PodFigures, ServiceFigures, VariantFigures
 from ragops.metrics.pod import Pod
 from ragops.metrics.source import ENDPOINT_METRICS, Measured, Missing, MissingReason, ServiceId, Target
 from ragops.metrics.traffic import Traffic
 from ragops.scaling.sample import Reading, reading
 
 FORGET_SECONDS: Final = 1200.0
-
-
-@dataclass(frozen=True)
-class _Count:
-    """What one gateway has counted of one pod."""
-
-    started: float
-    """When that gateway's agent began to count."""
-    figures: PodFigures | None
+LATENESS_SECONDS: Final = 1.0
+"""By which the clocks of a gateway's node and of the operator may differ."""
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """What all gateways have counted of one pod, at a time."""
+    """What all gateways have counted of one service, at a time."""
 
     at: float
-    counts: Mapping[str, _Count]
-    """By uid of the gateway's pod."""
+    wall: float
+    gateways: Mapping[str, tuple[float, ServiceFigures]]
+    """By uid of the gateway's pod: when its agent began to count, and what it has."""
+
+
+@dataclass
+class _Increase:
+    """What was counted between two looks."""
+
+    seconds: float
+    arrivals: int = 0
+    pods: dict[str, Traffic] = field(default_factory=dict)
+    """By address, of those that any gateway has."""
+    lost: int = 0
+    """Requests that no pod got."""
+    lost_errors: int = 0
 
 
 class RequestsSource:
@@ -49,6 +56,7 @@ class RequestsSource:
         self._gateways = gateways
         self._clock = clock
         self._last: dict[tuple[ServiceId, str], _Seen] = {}
+        """By service, and by variant where each is measured by itself."""
 
     async def measure(self, target: Target, pods: Sequence[Pod]) -> Measured:
         """See Source. Where the gateway has a service, only the queue is asked of its pods: of those that
@@ -73,44 +81,56 @@ class RequestsSource:
     def _by_gateway(self, target: Target, pods: Sequence[Pod], look: Look) -> Measured:
         wanted = list(target.wanted(ENDPOINT_METRICS))
         why = _silent(target.service, look)
-        traffics = [None if why else self._traffic(target, pod, look) for pod in pods]
-        if why is None and pods and not any(traffics):
+        counted = None if why else self._counted(target, pods, look)
+        if why is None and counted is None:
             why = Missing(MissingReason.FIRST_SCRAPE, "the first look at the gateway is to compare with")
+        traffics = [counted.pods.get(pod.address or "") if counted else None for pod in pods]
+        if why is None and not all(traffics):
+            why = Missing(MissingReason.STALE, "the gateway has not found a pod yet")
         readings: dict[MetricType, Reading] = {}
         for metric in wanted:
             match metric.type:
                 case MetricType.RESPONSE_TIME:
                     readings[metric.type] = response_time(metric, traffics)
                 case MetricType.ERROR_RATE:
-                    readings[metric.type] = error_rate(traffics)
+                    readings[metric.type] = _with_lost(error_rate(traffics), counted)
                 case MetricType.QUEUE_DEPTH:
-                    queue = None if _silent(target.service, look) else _queue(target.service, look)
-                    share = None if queue is None or not pods else queue / len(pods)
+                    queue = _queue(target.service, look)
+                    share = None if counted is None or not pods else queue / len(pods)
                     readings[metric.type] = reading([share for _ in pods])
         missing = {metric.type: why for metric in wanted} if why else {}
-        return Measured(readings, arrivals_of(traffics) if target.arrivals else None, missing)
+        return Measured(readings, _arrivals(counted, pods) if target.arrivals else None, missing)
 
-    def _traffic(self, target: Target, pod: Pod, look: Look) -> Traffic | None:
-        """The requests to a pod since the look before, through all gateways."""
+    def _counted(self, target: Target, pods: Sequence[Pod], look: Look) -> _Increase | None:
+        """Since the look before; None where there was none of late."""
         name = target.service.name
-        seen = _Seen(
-            look.at, {uid: _Count(g.started_at, _of_pod(g, name, pod)) for uid, g in look.told.items()}
-        )
-        key = (target.service, pod.address or "")
+        alone = _variant_of(pods, name, look) if target.variant_alone else ""
+        told = {uid: (one.started_at, one.service(name)) for uid, one in look.told.items()}
+        now = {uid: (started, figures) for uid, (started, figures) in told.items() if figures is not None}
+        key = (target.service, alone)
         before = self._last.get(key)
-        oldest = look.at - RECENT_SAMPLES * target.every.total_seconds()
-        if before is not None and before.at == look.at:
-            return None
+        # A gateway that is not asked now, for it is not ready, may be again.
+        kept = before.gateways if before else {}
         self._forget()
-        self._last[key] = seen
-        if before is None or before.at < oldest:
+        self._last[key] = _Seen(look.at, look.wall, {**kept, **now})
+        oldest = look.at - RECENT_SAMPLES * target.every.total_seconds()
+        if before is None or not oldest <= before.at < look.at:
             return None
         bounds = next(iter(look.told.values())).bucket_bounds
-        return _increase(before, seen, bounds)
+        return _increase(before, now, look.at, bounds, alone)
 
     def _forget(self) -> None:
         oldest = self._clock() - FORGET_SECONDS
-        self._last = {key: seen for key, seen in self._last.items() if seen.at >= oldest}
+        if self._last and next(iter(self._last.values())).at < oldest:
+            self._last = {key: seen for key, seen in self._last.items() if seen.at >= oldest}
+
+
+def _variant_of(pods: Sequence[Pod], service: str, look: Look) -> str:
+    """The variant that has these pods, by the gateways; of none where they know none of them."""
+    addresses = {pod.address for pod in pods}
+    found = (figures.service(service) for figures in look.told.values())
+    variants = (variant for one in found if one for variant in one.variants)
+    return next((v.name for v in variants if any(pod.address in addresses for pod in v.pods)), "none")
 
 
 def _silent(service: ServiceId, look: Look) -> Missing | None:
@@ -123,40 +143,94 @@ def _silent(service: ServiceId, look: Look) -> Missing | None:
     return None
 
 
-def _of_pod(figures: GatewayFigures, service: str, pod: Pod) -> PodFigures | None:
-    found = figures.service(service)
-    variants = found.variants if found else ()
-    return next((p for v in variants for p in v.pods if p.address == pod.address), None)
-
-
 def _queue(service: ServiceId, look: Look) -> int:
     found = (figures.service(service.name) for figures in look.told.values())
     return sum(one.queue for one in found if one is not None)
 
 
-def _increase(before: _Seen, after: _Seen, bounds: Sequence[float]) -> Traffic:
-    requests = errors = timed = 0
-    busy, buckets = 0.0, [0] * (len(bounds) + 1)
-    for uid, count in after.counts.items():
-        now = count.figures
-        if now is None:
-            continue
-        known = before.counts.get(uid)
-        then = known.figures if known and known.started == count.started else None
-        if then is not None and then.requests > now.requests:
-            then = None  # the pod's address was given to another one, or its slot began anew
-        requests += now.requests - (then.requests if then else 0)
-        errors += now.errors - (then.errors if then else 0)
-        timed += now.response_seconds.count - (then.response_seconds.count if then else 0)
-        busy += now.response_seconds.sum - (then.response_seconds.sum if then else 0.0)
-        for index, value in enumerate(now.response_seconds.buckets[: len(buckets)]):
-            buckets[index] += value - (then.response_seconds.buckets[index] if then else 0)
-    totals = accumulate(buckets)
+def _with_lost(found: Reading, counted: _Increase | None) -> Reading:
+    """With the requests that no pod got: they are errors of the service all the same."""
+    if counted is None or not found.measured:
+        return found
+    weight = (found.weight or 0.0) + counted.lost
+    return replace(found, total=found.total + 100.0 * counted.lost_errors, weight=weight)
+
+
+def _arrivals(counted: _Increase | None, pods: Sequence[Pod]) -> Reading:
+    """Requests a second, those that wait or were refused among them; which pod they are for is not known."""
+    share = counted.arrivals / counted.seconds / len(pods) if counted and pods else None
+    return reading([share for _ in pods])
+
+
+def _increase(
+    before: _Seen,
+    now: Mapping[str, tuple[float, ServiceFigures]],
+    at: float,
+    bounds: Sequence[float],
+    alone: str,
+) -> _Increase:
+    """`alone`: the variant that is measured by itself; empty: all are."""
+    found = _Increase(at - before.at)
+    for uid, (started, service) in now.items():
+        then = _comparable(before, uid, started)
+        if then is None and started < before.wall - LATENESS_SECONDS:
+            continue  # it was there, but not asked: nobody knows what of this is new
+        found.arrivals += max(service.arrivals - (then.arrivals if then else 0), 0)
+        for variant in service.variants:
+            if alone not in ("", variant.name):
+                continue
+            _add_variant(found, variant, _named(then, variant.name), bounds)
+    return found
+
+
+def _comparable(before: _Seen, uid: str, started: float) -> ServiceFigures | None:
+    known = before.gateways.get(uid)
+    return known[1] if known and known[0] == started else None
+
+
+def _named(service: ServiceFigures | None, variant: str) -> VariantFigures | None:
+    return next((one for one in service.variants if one.name == variant), None) if service else None
+
+
+def _add_variant(
+    found: _Increase, variant: VariantFigures, then: VariantFigures | None, bounds: Sequence[float]
+) -> None:
+    lost = variant.requests - (then.requests if then else 0)
+    errors = variant.errors - (then.errors if then else 0)
+    old = {pod.address: pod for pod in then.pods} if then else {}
+    for pod in variant.pods:
+        traffic = _of_pod(pod, old.get(pod.address), found.seconds, bounds)
+        lost, errors = lost - int(traffic.requests), errors - int(traffic.errors)
+        known = found.pods.get(pod.address)
+        found.pods[pod.address] = _sum(known, traffic) if known else traffic
+    found.lost += max(lost, 0)
+    found.lost_errors += max(errors, 0)
+
+
+def _of_pod(pod: PodFigures, then: PodFigures | None, seconds: float, bounds: Sequence[float]) -> Traffic:
+    if then is not None and then.requests > pod.requests:
+        then = None  # its address was given to another pod
+    times, before = pod.response_seconds, then.response_seconds if then else None
+    buckets = [
+        value - (before.buckets[index] if before else 0)
+        for index, value in enumerate(times.buckets[: len(bounds) + 1])
+    ]
     return Traffic(
-        seconds=after.at - before.at,
-        timed=timed,
-        busy=max(busy, 0.0),
-        buckets=dict(zip((*bounds, inf), totals, strict=True)),
-        requests=requests,
-        errors=errors,
+        seconds=seconds,
+        timed=times.count - (before.count if before else 0),
+        busy=max(times.sum - (before.sum if before else 0.0), 0.0),
+        buckets=dict(zip((*bounds, inf), accumulate(buckets), strict=True)),
+        requests=pod.requests - (then.requests if then else 0),
+        errors=pod.errors - (then.errors if then else 0),
+    )
+
+
+def _sum(one: Traffic, other: Traffic) -> Traffic:
+    return Traffic(
+        one.seconds,
+        one.timed + other.timed,
+        one.busy + other.busy,
+        {bound: count + other.buckets.get(bound, 0) for bound, count in one.buckets.items()},
+        one.requests + other.requests,
+        one.errors + other.errors,
     )

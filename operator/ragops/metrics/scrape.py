@@ -25,6 +25,8 @@ MAX_PIECES: Final = 4096
 ACCEPT: Final = "text/plain;version=0.0.4,application/openmetrics-text;version=1.0.0;q=0.5"
 TYPES: Final = ("text/plain", "application/openmetrics-text")
 JSON_TYPES: Final = ("application/json",)
+MAX_JSON_BYTES: Final = 8 << 20
+"""A gateway's figures of 32 services with two variants of 200 pods are about 4 MB."""
 CHECK_BYTES: Final = 10 << 10
 """Of the answer to a check. What is more is cut off, as the kubelet does it: the status is what counts."""
 
@@ -179,7 +181,7 @@ async def _get(
         if response.content_type not in types or "Content-Encoding" in response.headers:
             what = "JSON" if types is JSON_TYPES else "Prometheus' text format"
             raise SourceError(MissingReason.WRONG_TYPE, f"an answer that is not {what}")
-        return await read_at_most(response, MAX_BYTES)
+        return await read_at_most(response, MAX_JSON_BYTES if types is JSON_TYPES else MAX_BYTES)
 
 
 @asynccontextmanager

@@ -87,6 +87,8 @@ class Target:
     """Its ready pods, when they are needed."""
     through_gateway: Callable[[], bool] = lambda: False
     """Whether its requests go through the gateway now."""
+    variant_alone: bool = False
+    """`pods` are those of one of two workloads, each of which is measured by itself."""
 
     def wanted(self, metrics: Sequence[MetricType]) -> Iterator[MetricSpec]:
         """Those of `metrics` that are wanted from their default source."""

@@ -5,7 +5,7 @@ configuration that it runs with; otherwise its Service selects the pods themselv
 gateway, and no change of it, takes a service away.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -23,7 +23,7 @@ from ragops.gateway.files import (
     told_usage,
 )
 from ragops.orchestration.actions import Annotate
-from ragops.orchestration.diagnosis import diagnose
+from ragops.orchestration.diagnosis import Diagnosis, diagnose
 from ragops.orchestration.known import Known
 from ragops.orchestration.observation import Observation, PodView, workload_view
 from ragops.orchestration.rollout import Outcome
@@ -39,7 +39,11 @@ DRAIN: Final = timedelta(seconds=60)
 
 
 USAGE_STEP: Final = 0.1
-"""Of a pod's requests."""
+"""Of a pod's requests, or twice that part of what it used before."""
+PATIENCE: Final = timedelta(seconds=30)
+"""For a gateway to find the pods of a service by DNS, and to find them good."""
+LEAVING: Final = "the services are leaving the gateway"
+LEFT: Final = "the services go straight to their pods; the gateway ends when its connections have"
 
 
 @dataclass(frozen=True)
@@ -76,14 +80,22 @@ def plan_gateway(
         return Gateway() if live is None and not through else _draining(rag, seen, bool(through), now)
     ports = assign_ports(name, http, seen.children)
     shares = {k.spec.name: share(k, outcomes[k.spec.name]) for k in services}
-    revision, children = objects(rag, ports, shares, _usage(rag, seen), images, cluster_domain)
-    through = _through(rag, seen, ports, revision)
+    candidates = {k.spec.name for k in services if k.candidate is not None}
+    usage = _usage(rag, seen)
+    revision, children = objects(rag, ports, shares, usage, images, cluster_domain, candidates)
+    serving = {k.spec.name for k in services if k.ready}
+    through = routed(name, http, seen.children)
+    if not rag.spec.paused:
+        through = _through(rag, seen, ports, revision, serving)
+    lost = sorted(serving & ports.keys() - through.keys()) if _complete(rag, seen) else []
+    status = _status(rag, seen, bool(through), lost, now)
     return Gateway(
         children=children,
         ports=through,
         lists_pods=True,
         annotations=tuple(_told(seen, children[0])),
-        status=_status(rag, seen, bool(through), now),
+        status=status,
+        wake_at=status.since + PATIENCE if lost and status.since else None,
     )
 
 
@@ -94,9 +106,10 @@ def objects(
     usage: Mapping[str, Mapping[str, Usage]],
     images: Images,
     cluster_domain: str,
+    candidates: Collection[str] = (),
 ) -> tuple[str, tuple[Manifest, ...]]:
     """The gateway's objects, the ConfigMap first, and the revision of HAProxy's configuration in it."""
-    config = build_config(rag, ports, cluster_domain)
+    config = build_config(rag, ports, cluster_domain, candidates=candidates)
     revision = digest(config)
     files = {
         "haproxy.cfg": config,
@@ -135,19 +148,35 @@ def lists(service: Known, outcome: Outcome) -> dict[Variant, Traffic]:
 
 
 def _through(
-    rag: RAGDeployment, seen: Observation, ports: Mapping[str, int], revision: str
+    rag: RAGDeployment, seen: Observation, ports: Mapping[str, int], revision: str, serving: Set[str]
 ) -> dict[str, int]:
-    """The services that are to go through the gateway. One that does stays while any pod is there; others
-    join when all pods are there, and run with the configuration of now."""
+    """The services that are to go through the gateway. `serving`: those that have a ready pod.
+
+    One joins when all pods of the gateway are there, run with the configuration of now, and find a pod of it
+    good. It stays while any of them is there, unless all say that they reach none of its ready pods: the
+    cluster's DNS or a NetworkPolicy may be in the way, and the Service itself needs neither.
+    """
     pods = [pod for pod in seen.pods_of(GATEWAY) if pod.ready]
     if not pods:
         return {}
-    name = rag.metadata.name
-    staying = routed(name, rag.spec.services, seen.children)
-    live = seen.children.get(gateway_ref(name))
-    complete = live is not None and workload_view(live).complete
-    joins = complete and all(seen.gateways.get(pod.uid) == revision for pod in pods)
-    return {s: port for s, port in ports.items() if joins or staying.get(s) == port}
+    staying = routed(rag.metadata.name, rag.spec.services, seen.children)
+    reports = [seen.gateways.get(pod.uid) for pod in pods]
+    current = _complete(rag, seen) and all(report and report.revision == revision for report in reports)
+
+    def joins(service: str) -> bool:
+        return current and all(report and service in report.reached for report in reports)
+
+    def stays(service: str) -> bool:
+        if staying.get(service) != ports[service]:
+            return False
+        return service not in serving or any(r is None or service in r.reached for r in reports)
+
+    return {service: port for service, port in ports.items() if joins(service) or stays(service)}
+
+
+def _complete(rag: RAGDeployment, seen: Observation) -> bool:
+    live = seen.children.get(gateway_ref(rag.metadata.name))
+    return live is not None and workload_view(live).complete
 
 
 def _usage(rag: RAGDeployment, seen: Observation) -> dict[str, dict[str, Usage]]:
@@ -165,7 +194,11 @@ def settled(before: Mapping[str, Usage], now: Mapping[str, Usage]) -> dict[str, 
 
 def _near(one: Usage, other: Usage) -> bool:
     pairs = ((one.cpu, other.cpu), (one.memory, other.memory))
-    return all(a is b or (a is not None and b is not None and abs(a - b) < USAGE_STEP) for a, b in pairs)
+    return all(a is b or (a is not None and b is not None and abs(a - b) < _step(a)) for a, b in pairs)
+
+
+def _step(share: float) -> float:
+    return max(USAGE_STEP, 2 * USAGE_STEP * share)
 
 
 def _round(share: float | None) -> float | None:
@@ -174,19 +207,21 @@ def _round(share: float | None) -> float | None:
 
 def _told(seen: Observation, wanted: Manifest) -> list[Annotate]:
     """A kubelet looks at a ConfigMap once a minute or so, and at once when a pod's annotations change."""
-    live = seen.children.get(ref_of(wanted))
-    if live is None or live.get("data") != wanted["data"]:
-        return []
-    content = config_digest(live)
+    live = (seen.children.get(ref_of(wanted)) or {}).get("data") or {}
+    if any(live.get(name) != text for name, text in wanted["data"].items()):
+        return []  # not written yet
+    content = config_digest(wanted)
     return [Annotate(p.name, p.uid, content) for p in seen.pods_of(GATEWAY) if p.told != content]
 
 
 def _draining(rag: RAGDeployment, seen: Observation, through: bool, now: datetime) -> Gateway:
     """Services leave first; the pods end when nobody can have a connection to them any more."""
-    before = rag.status.gateway
-    goes_on = before is not None and before.state is GatewayState.DRAINING and not through
+    before, message = rag.status.gateway, LEAVING if through else LEFT
+    if before is None and not through:
+        return Gateway()  # it has ended, and its objects are on their way out
+    goes_on = before is not None and (before.state, before.message) == (GatewayState.DRAINING, message)
     since = (before.since if before and goes_on else None) or next_second(now)
-    if now >= since + DRAIN and goes_on:
+    if now >= since + DRAIN and goes_on and not through:
         return Gateway()
     name = rag.metadata.name
     refs = tuple(ref for ref in seen.children if ref.name == gateway_ref(name).name)
@@ -195,27 +230,33 @@ def _draining(rag: RAGDeployment, seen: Observation, through: bool, now: datetim
         since=since,
         replicas=rag.spec.gateway.replicas,
         ready_replicas=_ready(seen.pods_of(GATEWAY)),
-        message="the services go straight to their pods; the gateway ends when its connections have",
+        message=message,
     )
     return Gateway(kept=refs, lists_pods=True, status=status, wake_at=since + DRAIN)
 
 
-def _status(rag: RAGDeployment, seen: Observation, serves: bool, now: datetime) -> GatewayStatus:
+def _status(
+    rag: RAGDeployment, seen: Observation, serves: bool, lost: Sequence[str], now: datetime
+) -> GatewayStatus:
+    """`lost`: services with ready pods that do not go through it, although all of it is there."""
     before, pods = rag.status.gateway, seen.pods_of(GATEWAY)
     live = seen.children.get(gateway_ref(rag.metadata.name))
     served = before is not None and before.state in (GatewayState.SERVING, GatewayState.UNAVAILABLE)
     state = GatewayState.SERVING if serves else GatewayState.UNAVAILABLE if served else GatewayState.STARTING
     ready, wanted = _ready(pods), rag.spec.gateway.replicas
     trouble = diagnose(pods, seen.failures.get(GATEWAY), now, workload_view(live) if live else None)
-    message = None
-    if trouble is not None:
-        message = trouble.message
-    elif not serves:
-        message = "the services go straight to their pods until the gateway is ready"
     same = before is not None and before.state is state
+    since = (before.since if before and same else None) or next_second(now)
+    if trouble is None and lost and now >= since + PATIENCE:
+        text = f"it finds no pod of {', '.join(lost)}: see its log; is the chart's clusterDomain that of the "
+        text += "cluster, and does a NetworkPolicy let it reach the cluster's DNS and the pods?"
+        trouble = Diagnosis("PodsNotReached", text)
+    message = trouble.message if trouble else None
+    if trouble is None and not serves:
+        message = "the services go straight to their pods until the gateway is ready"
     return GatewayStatus(
         state=state,
-        since=before.since if before and same else next_second(now),
+        since=since,
         replicas=wanted,
         ready_replicas=ready,
         reason=trouble.reason if trouble else None,

@@ -99,6 +99,18 @@ class ApplyFailure:
 
 
 @dataclass(frozen=True)
+class GatewayReport:
+    """What a pod of the gateway says of itself."""
+
+    revision: str | None
+    """Of the configuration that it runs with."""
+    split: str | None = None
+    """Digest of the shares of candidates that are in force; None: it does not know."""
+    reached: frozenset[str] = frozenset()
+    """Services of which it finds a pod good."""
+
+
+@dataclass(frozen=True)
 class Observation:
     """All that one pass knows of the cluster."""
 
@@ -114,8 +126,8 @@ class Observation:
     """What canaries, and the stable versions beside them, did with their requests, by service."""
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     """What was measured of the pods for their health, by service."""
-    gateways: Mapping[str, str] = field(default_factory=dict)
-    """The configuration that each pod of the gateway runs with, by uid, of those that tell."""
+    gateways: Mapping[str, GatewayReport] = field(default_factory=dict)
+    """What the pods of the gateway say, by uid, of those that do."""
     usage: Mapping[str, Mapping[str, Usage]] = field(default_factory=dict)
     """What pods use of their requests, by address, of the services that are balanced by it."""
     memory: Mapping[str, Memory] = field(default_factory=dict)

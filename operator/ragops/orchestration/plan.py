@@ -116,7 +116,8 @@ def _known(rag: RAGDeployment, spec: ServiceSpec, seen: Observation, now: dateti
         previous = calm_forgotten(previous)  # it was calm by other rules
     second = seen.children.get(candidate_ref(rag.metadata.name, spec))
     candidate = workload_view(second) if second else None
-    traffic = seen_traffic(rag.metadata.name, spec, seen.children)
+    reports = seen.gateways.values() if second else ()
+    traffic = seen_traffic(rag.metadata.name, spec, seen.children, reports)
     failure, pods = seen.failures.get(spec.name), seen.pods_of(spec.name)
     workloads = {Variant.STABLE: workload, Variant.CANDIDATE: candidate}
     parts = {v: [p for p in pods if p.variant is v] for v in Variant}

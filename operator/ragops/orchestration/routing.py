@@ -7,9 +7,10 @@ from typing import Any, Final
 from ragops.api.names import GATEWAY, PORTS_ANNOTATION, SERVICE_LABEL
 from ragops.api.service import ServiceSpec
 from ragops.gateway.files import read_split_map
+from ragops.orchestration.observation import GatewayReport
 from ragops.resources.child import ChildRef, Manifest
 from ragops.resources.children import service_ref
-from ragops.resources.gateway import config_ref
+from ragops.resources.gateway import config_ref, digest
 from ragops.resources.variant import Traffic, traffic_of
 
 FIRST_PORT: Final = 20_000
@@ -23,7 +24,7 @@ def gateway_port(service: Mapping[str, Any] | None) -> int | None:
     spec = (service or {}).get("spec") or {}
     if (spec.get("selector") or {}).get(SERVICE_LABEL) != GATEWAY:
         return None
-    target = next((port.get("targetPort") for port in spec.get("ports") or ()), None)
+    target = next((p.get("targetPort") for p in spec.get("ports") or () if p.get("name") == "http"), None)
     return target if isinstance(target, int) else None
 
 
@@ -33,13 +34,19 @@ def routed(rag: str, services: Iterable[ServiceSpec], children: Children) -> dic
     return {name: port for name, port in ports.items() if port is not None}
 
 
-def seen_traffic(rag: str, service: ServiceSpec, children: Children) -> Traffic:
-    """Which variants of a service get requests, by the Service or by the gateway's shares."""
+def seen_traffic(
+    rag: str, service: ServiceSpec, children: Children, reports: Iterable[GatewayReport] = ()
+) -> Traffic:
+    """Which variants of a service may get requests: by the Service, or by the gateway's shares, of which
+    others may still be in force in some pod of it."""
     live = children.get(service_ref(rag, service))
     if gateway_port(live) is None:
         return traffic_of(live)
     config = children.get(config_ref(rag)) or {}
-    share = read_split_map((config.get("data") or {}).get("split.map", "")).get(service.name, 0)
+    text = (config.get("data") or {}).get("split.map", "")
+    if any(report.split not in (None, digest(text)) for report in reports):
+        return Traffic.BOTH
+    share = read_split_map(text).get(service.name, 0)
     if share <= 0:
         return Traffic.STABLE
     return Traffic.CANDIDATE if share >= 100 else Traffic.BOTH

@@ -1,14 +1,19 @@
 """The Services of one service: the stable address that clients use, and the headless one of a StatefulSet."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from ragops.api.base import ServiceType
 from ragops.api.names import GATEWAY, candidate_name, child_name, headless_name, selector_labels
 from ragops.api.rag import RAGDeployment
 from ragops.api.service import ServiceSpec
+from ragops.gateway.layout import TLS_OFFSET
 from ragops.resources.child import ChildRef, Manifest, manifest
 from ragops.resources.pod import port_of
 from ragops.resources.variant import Traffic, Variant, traffic_selector
+
+HTTPS_PORT: Final = 8443
+"""Of the stable Services, where the gateway has a certificate."""
 
 
 def build_service(
@@ -21,6 +26,14 @@ def build_service(
     if gateway_port is not None:
         target["selector"] = selector_labels(rag.metadata.name, GATEWAY)
         target["ports"] = [{**target["ports"][0], "targetPort": gateway_port}]
+        if rag.spec.gateway.tls:
+            tls = {
+                "name": "https",
+                "port": HTTPS_PORT,
+                "targetPort": gateway_port + TLS_OFFSET,
+                "protocol": "TCP",
+            }
+            target["ports"].append(tls)
     spec = {"type": "ClusterIP", "publishNotReadyAddresses": False, **target}
     return manifest(rag, service.name, ref, spec=spec)
 

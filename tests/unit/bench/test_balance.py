@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from bench.balance import RATE, SCENARIOS, SECONDS, Cell, share, tables
+from bench.balance import RATE, SCENARIOS, SECONDS, Cell, share, tables, verdict
 from bench.balance_plot import good_by_second
 from bench.balancers import BALANCERS, DIRECT, Balancer
 from bench.page import PAGE, replaced
@@ -41,6 +41,23 @@ def test_the_tables_have_a_row_for_each_balancer() -> None:
         f"| {other.title} | 40 | 0.50 |",
         f"| {DIRECT.title} |  | 0.20 |",
     ]
+
+
+def test_the_verdict_is_about_the_worst_scenario() -> None:
+    by_name = {balancer.name: balancer for balancer in (*BALANCERS, DIRECT)}
+    cells = [
+        cell(by_name["response-time"], 0, 10_000, 100, 60, 1.5),
+        cell(by_name["response-time"], 1, 9_992, 300, 90, 9),
+        cell(by_name["response-time-retries"], 0, 9_999, 100, 70, 1),
+        cell(by_name["response-time-retries"], 1, 10_000, 100, 70, 1),
+        cell(by_name["haproxy-leastconn"], 0, 10_000, 100, 50, 1),
+        cell(by_name["haproxy-leastconn"], 1, 10_000, 100, 50, 1),
+        cell(by_name["peak-ewma"], 0, 10_000, 110, 200, 1),
+        cell(by_name["peak-ewma"], 1, 10_000, 250, 200, 1),
+        cell(DIRECT, 0, 10_000, 90, 0, 0.6),
+    ]
+    reached = [row.split(" | ")[1] for row in verdict(cells).splitlines()[2:]]
+    assert reached == ["99.92", "99.99", "1.20", "1.50", "0.90"]
 
 
 @pytest.mark.parametrize(("percent", "text"), [(100.0, "100.00"), (99.996, "99.99"), (50.0, "50.00")])

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -10,12 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
-from bench.balancers import BALANCERS
+from bench.balancers import BALANCERS, DIRECT
 from bench.pool import WORK_HEADER, Backend, Names, await_all_serve, backends, tool
 
 LANE = 250
 """Away from the lanes of the benchmark."""
-WORK_US = 20_000
+WORK_US = 100_000
 
 
 @pytest.fixture
@@ -50,12 +51,11 @@ def test_a_backend_does_the_work_it_is_given(pool: list[Backend]) -> None:
 
 
 def test_more_requests_than_the_capacity_wait(pool: list[Backend]) -> None:
-    one, two = pool
-    one.set({"slow": 20})
-    with ThreadPoolExecutor(2) as threads:
-        alone, after = sorted(spent(answer) for answer in threads.map(ask, (one, one)))
-        assert after >= 1.5 * alone
-        assert two.busy()["capacity"] == 2
+    begin = time.monotonic()
+    with ThreadPoolExecutor(4) as threads:
+        assert {answer.status_code for answer in threads.map(ask, 4 * pool[:1])} == {200}
+    assert time.monotonic() - begin >= 4 * WORK_US / 1e6
+    assert [backend.busy()["capacity"] for backend in pool] == [1, 2]
 
 
 def test_a_slow_backend_takes_longer(pool: list[Backend]) -> None:
@@ -114,8 +114,16 @@ def test_peak_ewma_uses_all_members(pool: list[Backend], tmp_path: Path) -> None
         played = open_until_the_end.enter_context(proxy.start(names, tmp_path))
         assert httpx.get(played.urls[0]).status_code == 503
         played.set_members(pool)
-        await_all_serve(played.urls[0], pool)
+        await_all_serve(played.urls, pool)
         played.set_members(pool[1:])
         before = pool[0].busy()["requests"]
         assert httpx.get(played.urls[0], headers={WORK_HEADER: "1"}).status_code == 200
         assert pool[0].busy()["requests"] == before
+
+
+def test_without_a_balancer_all_members_are_asked(pool: list[Backend], tmp_path: Path) -> None:
+    with Names() as names:
+        names.set(pool)
+        with DIRECT.start(names, tmp_path) as played:
+            await_all_serve(played.urls, pool)
+            assert played.cpu_seconds() == 0

@@ -1,5 +1,6 @@
 """Figures of gateways, played by a real server, as a source for scaling and health."""
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +15,7 @@ from ragops.metrics.gateway import EVERY_SECONDS, FRESH_SECONDS, Gateways
 from ragops.metrics.requests_source import RequestsSource
 from ragops.metrics.scrape import DirectScraper
 from ragops.metrics.source import Measured, MissingReason
+from ragops.orchestration.observation import GatewayReport
 
 from .pods import KEY, Handler, Pods, exposition, metric, playing, target
 
@@ -24,17 +26,39 @@ ALL = [metric(kind) for kind in (MetricType.RESPONSE_TIME, MetricType.ERROR_RATE
 def of_pod(number: int, requests: int, errors: int = 0, seconds: float = 0.0) -> dict[str, Any]:
     """What a gateway has counted of one pod: answers within 100 ms."""
     times = {"sum": seconds, "count": requests, "buckets": [requests, 0, 0]}
-    return {"address": f"127.0.1.{number}", "requests": requests, "errors": errors, "responseSeconds": times}
+    return {
+        "address": f"127.0.1.{number}",
+        "up": True,
+        "requests": requests,
+        "errors": errors,
+        "responseSeconds": times,
+    }
 
 
-def figures(*pods: dict[str, Any], queue: int = 0, started: float = 1.0, revision: str = "r1") -> Handler:
-    """The answer of a gateway's agent."""
-    variant = {"name": "stable", "queue": queue, "panic": False, "fallbackReason": None, "pods": list(pods)}
+def figures(
+    *pods: dict[str, Any],
+    queue: int = 0,
+    started: float = 1.0,
+    revision: str = "r1",
+    lost: int = 0,
+    waiting: int = 0,
+) -> Handler:
+    """The answer of a gateway's agent. Of the requests `lost` have failed without a pod, `waiting` wait."""
+    pods = (*pods, *(of_pod(n, 0) for n in (1, 2) if f"127.0.1.{n}" not in {p["address"] for p in pods}))
+    requests, errors = (sum(pod[what] for pod in pods) for what in ("requests", "errors"))
+    variant = {
+        "name": "stable",
+        "queue": queue,
+        "requests": requests + lost,
+        "errors": errors + lost,
+        "pods": list(pods),
+    }
     told = {
         "startedAt": started,
         "revision": revision,
+        "split": "s1",
         "bucketBounds": BOUNDS,
-        "services": [{"name": "api", "variants": [variant]}],
+        "services": [{"name": "api", "arrivals": requests + lost + waiting, "variants": [variant]}],
     }
 
     async def answer(_: web.Request) -> web.StreamResponse:
@@ -72,7 +96,7 @@ class Played:
         self.clock.now += seconds
         for number, answer in zip((8, 9), first, strict=False):
             self.pods.answers[number] = answer
-        service = [self.pods.pod(1), self.pods.pod(2)]
+        service = options.pop("service_pods", [self.pods.pod(1), self.pods.pod(2)])
         wanted = target(service, *ALL, port=self.pods.port, every=10, arrivals=True)
         fields = {"through_gateway": lambda: True, **options}
         return await self.source.measure(replace(wanted, **fields), service)
@@ -130,8 +154,90 @@ async def test_a_service_that_a_gateway_does_not_know_yet_is_missing(played: Pla
 
 async def test_an_agent_that_began_anew_counts_from_zero(played: Played) -> None:
     await played.sample(figures(of_pod(1, 100)), figures())
-    found = await played.sample(figures(of_pod(1, 30), started=2.0), figures())
+    found = await played.sample(figures(of_pod(1, 30), started=time.time()), figures())
     assert found.readings[MetricType.ERROR_RATE].weight == 30
+
+
+async def test_a_gateway_that_was_not_ready_for_a_while_brings_no_history(played: Played) -> None:
+    await played.sample(figures(of_pod(1, 100)), figures(of_pod(1, 5000)))
+    played.know(8)
+    await played.sample(figures(of_pod(1, 110)))
+    played.know(8, 9)
+    found = await played.sample(figures(of_pod(1, 120)), figures(of_pod(1, 5010)))
+    assert found.readings[MetricType.ERROR_RATE].weight == 20
+    # Nor does one that was there before, and is seen for the first time.
+    played.know(8, 7)
+    played.pods.answers[7] = figures(of_pod(1, 9000))
+    found = await played.sample(figures(of_pod(1, 130)))
+    assert found.readings[MetricType.ERROR_RATE].weight == 10
+
+
+async def test_requests_that_no_pod_got_are_errors_and_arrivals(played: Played) -> None:
+    await played.sample(figures(of_pod(1, 100)), figures())
+    found = await played.sample(figures(of_pod(1, 110), lost=30, waiting=10), figures())
+    errors = found.readings[MetricType.ERROR_RATE]
+    assert (errors.weight, errors.average) == (40, 75)
+    assert found.readings[MetricType.RESPONSE_TIME].weight == 10
+    assert found.arrivals is not None
+    assert found.arrivals.total == pytest.approx(5)
+
+
+async def test_a_pod_that_no_gateway_has_found_is_missing_and_not_idle(played: Played) -> None:
+    def without(answer: dict[str, Any]) -> Handler:
+        async def told(_: web.Request) -> web.StreamResponse:
+            return web.json_response(answer)
+
+        return told
+
+    alone = {"name": "stable", "queue": 0, "requests": 5, "errors": 0, "pods": [of_pod(1, 5)]}
+    answer = {
+        "startedAt": 1.0,
+        "revision": "r1",
+        "bucketBounds": BOUNDS,
+        "services": [{"name": "api", "arrivals": 5, "variants": [alone]}],
+    }
+    await played.sample(without(answer), without(answer))
+    found = await played.sample(without(answer), without(answer))
+    errors = found.readings[MetricType.ERROR_RATE]
+    assert (errors.measured, errors.ready) == (1, 2)
+    assert found.missing[MetricType.ERROR_RATE].reason is MissingReason.STALE
+
+
+async def test_each_variant_can_be_measured_by_itself(played: Played) -> None:
+    def both(stable: int, candidate: int, failed: int) -> Handler:
+        variants = [
+            {"name": "stable", "queue": 0, "requests": stable, "errors": 0, "pods": [of_pod(1, stable)]},
+            {
+                "name": "candidate",
+                "queue": 0,
+                "requests": candidate,
+                "errors": failed,
+                "pods": [of_pod(2, candidate, failed)],
+            },
+        ]
+        answer = {
+            "startedAt": 1.0,
+            "revision": "r1",
+            "bucketBounds": BOUNDS,
+            "services": [{"name": "api", "arrivals": stable + candidate, "variants": variants}],
+        }
+
+        async def told(_: web.Request) -> web.StreamResponse:
+            return web.json_response(answer)
+
+        return told
+
+    played.know(8)
+    for answer in (both(100, 10, 1), both(160, 30, 5)):
+        found = {}
+        for number in (1, 2):
+            pods = [played.pods.pod(number)]
+            found[number] = await played.sample(
+                answer, seconds=0 if number == 2 else 10, pods=list, variant_alone=True, service_pods=pods
+            )
+    assert found[1].readings[MetricType.ERROR_RATE].weight == 60
+    assert found[2].readings[MetricType.ERROR_RATE].weight == 20
+    assert found[2].readings[MetricType.ERROR_RATE].average == 20
 
 
 async def test_the_first_look_is_to_compare_with(played: Played) -> None:
@@ -171,7 +277,8 @@ async def test_services_that_are_sampled_together_share_a_look(played: Played) -
 async def test_a_configuration_that_comes_into_force_wakes(played: Played) -> None:
     look = await played.gateways.look(KEY)
     assert look is not None
-    assert played.gateways.revisions(KEY) == {"uid-8": "r1", "uid-9": "r1"}
+    report = GatewayReport("r1", "s1", frozenset({"api"}))
+    assert played.gateways.reports(KEY) == {"uid-8": report, "uid-9": report}
     played.woken.clear()
     played.pods.answers[9] = figures(revision="r2")
     played.clock.now += EVERY_SECONDS
@@ -179,8 +286,8 @@ async def test_a_configuration_that_comes_into_force_wakes(played: Played) -> No
     task = played.gateways._known[KEY].task
     assert task is not None
     await task
-    assert played.gateways.revisions(KEY) == {"uid-8": "r1", "uid-9": "r2"}
+    assert played.gateways.reports(KEY) == {"uid-8": report, "uid-9": replace(report, revision="r2")}
     assert played.woken == [KEY]
     played.gateways.start_due([], played.woken.append)
-    assert played.gateways.revisions(KEY) == {}
+    assert played.gateways.reports(KEY) == {}
     assert await played.gateways.look(KEY) is None

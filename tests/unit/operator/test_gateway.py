@@ -8,11 +8,11 @@ import pytest
 from tests.unit.operator.world import IMAGES, START, World, rag_of
 
 from ragops.gateway.files import Usage
-from ragops.orchestration.observation import Observation, PodView
+from ragops.orchestration.observation import GatewayReport, Observation, PodView
 from ragops.orchestration.plan import plan
 from ragops.orchestration.routing import assign_ports, gateway_port, seen_traffic
 from ragops.resources.child import ChildRef, Manifest
-from ragops.resources.gateway import config_ref, gateway_ref
+from ragops.resources.gateway import config_ref, digest, gateway_ref
 from ragops.resources.variant import Traffic
 
 SERVICES: list[dict[str, Any]] = [
@@ -55,7 +55,8 @@ class GatewayWorld(World):
         ]
         if follows:
             revision = json.loads(self.file("agent.json"))["revision"]
-            self.gateways = {pod.uid: revision for pod in self.pods}
+            names = frozenset(s.name for s in self.rag.spec.services)
+            self.gateways = {pod.uid: GatewayReport(revision, reached=names) for pod in self.pods}
 
     def file(self, name: str) -> str:
         """A file of the ConfigMap."""
@@ -81,7 +82,9 @@ def test_requests_go_through_the_gateway_when_all_of_it_is_ready() -> None:
     here.step()
     assert here.port("api") is None, "one pod is missing yet"
     here.gateway_ready(follows=False)
-    here.gateways = {"g0": "old", "g1": "old"}
+    here.gateways = dict.fromkeys(
+        ("g0", "g1"), GatewayReport("old", reached=frozenset({"api", "generation"}))
+    )
     here.step()
     assert here.port("api") is None, "it does not run with the service yet"
     here.gateway_ready()
@@ -254,3 +257,118 @@ def test_the_share_of_a_canary_is_its_weight() -> None:
     assert status is not None
     assert status.message == "step 1 of 1: 5 % of the requests"
     assert here.port("api") is not None
+
+
+def test_a_gateway_that_reaches_no_pod_gets_no_requests() -> None:
+    """The cluster's domain is another one, or a NetworkPolicy is in the way."""
+    here = world()
+    here.start()
+    reports = here.gateways
+    here.gateways = {uid: replace(report, reached=frozenset()) for uid, report in reports.items()}
+    for _ in range(5):
+        here.step(seconds=10)
+    assert here.port("api") is None
+    assert here.rag.status.gateway is not None
+    assert here.rag.status.gateway.reason == "PodsNotReached"
+    assert here.condition("Degraded") == ("True", "GatewayUnavailable")
+    here.gateways = reports
+    here.step()
+    assert here.port("api") is not None
+    here.step()
+    assert here.condition("Degraded") == ("False", "NoTrouble")
+    # Later too; but not while nobody tells, nor while the service itself has no pod.
+    here.gateways = {}
+    here.step()
+    assert here.port("api") is not None
+    here.gateways = {
+        uid: replace(report, reached=frozenset({"generation"})) for uid, report in reports.items()
+    }
+    here.make_ready("api", ready=0)
+    here.step()
+    assert here.port("api") is not None
+    here.make_ready("api")
+    here.step()
+    assert here.port("api") is None
+    assert here.port("generation") is not None
+
+
+def test_a_candidate_keeps_its_backend_when_the_strategy_changes() -> None:
+    here = world()
+    here.start()
+    here.step()
+    config = here.file("haproxy.cfg")
+    assert "backend api.candidate" not in config
+    services = [{**s, "rollout": {"strategy": "BlueGreen"}} if s["name"] == "api" else s for s in SERVICES]
+    here.rag = here.rag.model_copy(update={"spec": rag_of(services, gateway={"enabled": True}).spec})
+    here.step()
+    assert "backend api.candidate" in here.file("haproxy.cfg")
+    own = here.children[ChildRef("apps/v1", "Deployment", "demo-api")]
+    metadata = {**own["metadata"], "name": "demo-api-candidate"}
+    here.children[ChildRef("apps/v1", "Deployment", "demo-api-candidate")] = {**own, "metadata": metadata}
+    here.rag = here.rag.model_copy(update={"spec": rag_of(SERVICES, gateway={"enabled": True}).spec})
+    here.step()
+    assert "backend api.candidate" in here.file("haproxy.cfg")
+
+
+@pytest.mark.parametrize("paused", [True, False])
+def test_a_service_that_does_not_leave_is_told_once(paused: bool) -> None:
+    here = world()
+    here.start()
+    here.step()
+    service = ChildRef("v1", "Service", "demo-api")
+    routed = here.children[service]
+    here.rag = here.rag.model_copy(update={"spec": rag_of(SERVICES, paused=paused).spec})
+    written = []
+    for _ in range(6):
+        here.step(seconds=30)
+        written.append(here.last.status is not None)
+        here.children[service] = routed  # the API server refuses the change
+    assert not any(written[2:])
+    assert here.rag.status.gateway is not None
+    assert here.rag.status.gateway.message == "the services are leaving the gateway"
+    assert gateway_ref("demo") in here.children
+
+
+def test_the_end_of_draining_does_not_begin_anew() -> None:
+    here = world()
+    here.start()
+    here.step()
+    gateway = here.children[gateway_ref("demo")]
+    here.rag = here.rag.model_copy(update={"spec": rag_of(SERVICES).spec})
+    for _ in range(6):
+        here.step(seconds=30)
+    assert here.rag.status.gateway is None
+    here.children[gateway_ref("demo")] = gateway  # its deletion has not been seen yet
+    here.step()
+    assert here.rag.status.gateway is None
+    assert gateway_ref("demo") not in here.children
+
+
+def test_a_key_of_somebody_else_does_not_keep_the_kubelets_in_the_dark() -> None:
+    here = world()
+    here.start()
+    here.children[config_ref("demo")]["data"]["other"] = "x"
+    here.step()
+    assert len(here.last.annotations) == 2
+
+
+def test_a_share_counts_when_all_pods_of_the_gateway_have_it() -> None:
+    here = world()
+    here.start()
+    here.step()
+    api = next(s for s in here.rag.spec.services if s.name == "api")
+    reports = [GatewayReport("r", digest(here.file("split.map"))), GatewayReport("r", None)]
+    assert seen_traffic("demo", api, here.children, reports) is Traffic.STABLE
+    late = GatewayReport("r", digest("api 50\n"))
+    assert seen_traffic("demo", api, here.children, [*reports, late]) is Traffic.BOTH
+
+
+def test_with_a_certificate_there_is_a_port_for_tls() -> None:
+    here = world(tls={"secretName": "cert"})
+    here.start()
+    here.step()
+    ports = here.children[ChildRef("v1", "Service", "demo-api")]["spec"]["ports"]
+    assert [(p["name"], p["port"], p["targetPort"]) for p in ports] == [
+        ("http", 8080, here.port("api")),
+        ("https", 8443, (here.port("api") or 0) + 1000),
+    ]

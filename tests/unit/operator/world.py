@@ -13,7 +13,7 @@ from ragops.gateway.files import Usage
 from ragops.health.assess import Evidence
 from ragops.orchestration.actions import Plan
 from ragops.orchestration.analysis import Comparison
-from ragops.orchestration.observation import ApplyFailure, Observation, PodView
+from ragops.orchestration.observation import ApplyFailure, GatewayReport, Observation, PodView
 from ragops.orchestration.owners import ForeignScaler
 from ragops.orchestration.plan import plan
 from ragops.resources.child import ChildRef, Manifest, ref_of
@@ -64,7 +64,7 @@ class World:
     scalers: tuple[ForeignScaler, ...] = ()
     evidence: dict[str, Evidence] = field(default_factory=dict)
     comparisons: dict[str, Comparison] = field(default_factory=dict)
-    gateways: dict[str, str] = field(default_factory=dict)
+    gateways: dict[str, GatewayReport] = field(default_factory=dict)
     usage: dict[str, dict[str, Usage]] = field(default_factory=dict)
     last: Plan = field(default_factory=Plan)
 
