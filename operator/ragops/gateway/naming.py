@@ -1,5 +1,6 @@
-"""The names inside of HAProxy's configuration: what the configuration is made with, the agent reads again."""
+"""The names that operator and agent share: in HAProxy's configuration, and of the content of files."""
 
+import hashlib
 from typing import Final
 
 from ragops.resources.variant import Variant
@@ -31,3 +32,8 @@ def parse_backend(name: str) -> tuple[str, Variant] | None:
 def server_name(slot: int) -> str:
     """The server in a slot, counted from 1, of a backend."""
     return f"{SERVER_PREFIX}{slot}"
+
+
+def digest(text: str) -> str:
+    """A short name of a content."""
+    return hashlib.sha256(text.encode()).hexdigest()[:10]

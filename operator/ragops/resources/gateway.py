@@ -1,6 +1,5 @@
 """The gateway of a RAGDeployment: HAProxy with its agent in each pod, and the ConfigMap that both read."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, Final
@@ -9,6 +8,7 @@ from ragops.api.names import GATEWAY, PORTS_ANNOTATION, gateway_name, selector_l
 from ragops.api.names import common_labels as labels_of
 from ragops.api.rag import RAGDeployment
 from ragops.gateway.layout import Layout
+from ragops.gateway.naming import digest as digest
 from ragops.resources.child import ChildRef, Manifest, manifest
 from ragops.resources.pdb import one_at_a_time
 from ragops.resources.pod import LINGER_SECONDS, Images, hardened, pod_spec
@@ -27,11 +27,6 @@ def gateway_ref(rag: str) -> ChildRef:
 def config_ref(rag: str) -> ChildRef:
     """The gateway's ConfigMap."""
     return ChildRef("v1", "ConfigMap", gateway_name(rag))
-
-
-def digest(text: str) -> str:
-    """A short name of a content."""
-    return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 def config_digest(config: Mapping[str, Any]) -> str:
@@ -145,7 +140,7 @@ def _mounts(rag: RAGDeployment) -> list[Manifest]:
     """Of both: the agent sees to it that HAProxy reads a renewed certificate."""
     mounts: list[Manifest] = [
         {"name": "config", "mountPath": str(LAYOUT.config), "readOnly": True},
-        {"name": "run", "mountPath": str(LAYOUT.run), "readOnly": False},
+        {"name": "run", "mountPath": str(LAYOUT.run)},
     ]
     if rag.spec.gateway.tls:
         mounts.append({"name": "tls", "mountPath": str(LAYOUT.tls), "readOnly": True})

@@ -50,4 +50,4 @@ def test_build_that_was_cut_off_leaves_nothing_half_done(home: Home, empty_cache
 def test_unknown_program_is_told_with_the_known_ones(home: Home) -> None:
     done = home.tool("binaries", "kubeadm")
     assert done.returncode == 1
-    assert "no program is named 'kubeadm'; there are: coredns, etcd," in done.stderr
+    assert "no program is named 'kubeadm'; there are: balance, coredns, etcd," in done.stderr

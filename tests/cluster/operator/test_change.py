@@ -21,9 +21,9 @@ CYCLE = services(
     ("changed", "reason", "named"),
     [
         (
-            {"services": services("embeddings", "generation"), "gateway": {"enabled": True}},
+            {"services": services("embeddings", "generation", embeddings={"embeddings": {"cache": {}}})},
             "NotImplemented",
-            "spec.gateway.enabled",
+            "spec.services[embeddings].embeddings.cache",
         ),
         ({"services": CYCLE}, "Invalid", "spec.services[embeddings].dependsOn"),
     ],
@@ -51,7 +51,7 @@ def test_a_rejected_change_leaves_all_as_it_is(
     assert _versions(space, but="demo-generation") == {k: v for k, v in before.items() if _other(k)}
     assert space.identities(kinds).keys() == before.keys()
 
-    space.apply_rag([{**s, "image": "test/good:2"} for s in good], gateway={"enabled": False})
+    space.apply_rag([{**s, "image": "test/good:2"} for s in good])
     eventually(lambda: space.condition("Accepted").get("status") == "True", "the mended change is accepted")
     eventually(lambda: "test/good:2" in _images(space), "the mended change is carried out")
     space.await_ready()

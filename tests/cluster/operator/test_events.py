@@ -18,7 +18,8 @@ def test_transitions_are_told_once_each(space: Space) -> None:
     space.await_state("embeddings", "Unavailable")
     space.set_ready("embeddings")
     space.await_ready()
-    space.apply_rag(services("embeddings", "generation", generation=held), gateway={"enabled": True})
+    cached: Object = {"embeddings": {"cache": {}}}
+    space.apply_rag(services("embeddings", "generation", generation=held, embeddings=cached))
     eventually(lambda: space.condition("Accepted").get("status") == "False", "the change is rejected")
 
     expected = [
@@ -27,7 +28,7 @@ def test_transitions_are_told_once_each(space: Space) -> None:
         ("Normal", "ServiceReady", "generation is ready"),
         ("Normal", "ServiceStarting", "embeddings is starting"),
         ("Normal", "ServiceStarting", "generation is starting"),
-        ("Warning", "Rejected", "spec.gateway.enabled"),
+        ("Warning", "Rejected", "spec.services[embeddings].embeddings.cache"),
         ("Warning", "ServiceFailed", "generation is Failed: StartupTimeout"),
         ("Warning", "ServiceUnavailable", "embeddings is Unavailable"),
         ("Warning", "ServiceUnhealthy", "embeddings: none of 1 pods is ready"),
