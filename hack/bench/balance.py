@@ -6,7 +6,9 @@ every balancer. A request is good when it is answered with 200 within a second o
 
 import json
 import os
+import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,6 +37,8 @@ FAULT_SECOND: Final = 5
 LOAD_END_SECONDS: Final = 20.0
 """For the last requests."""
 SEED: Final = 1
+KEPT_BELOW: Final = 90.0
+"""Per cent of good requests: the logs and the series of a worse cell are kept, since they say why."""
 LANES: Final = 2
 """Cells that run at the same time."""
 
@@ -201,10 +205,35 @@ def share(percent: float) -> str:
 
 
 def _play(lane: int, balancer: Balancer, scenario: Scenario) -> Cell:
+    folder = Path(tempfile.mkdtemp(prefix="balance-"))
+    try:
+        cell = _played(lane, balancer, scenario, folder)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    settle(cell, folder)
+    return cell
+
+
+def settle(cell: Cell, folder: Path) -> None:
+    """Removes what a cell has left; of a bad one it is kept, with the figures, and told on stderr."""
+    if cell.good >= KEPT_BELOW:
+        shutil.rmtree(folder)
+        return
+    (folder / "figures.json").write_text(json.dumps(cell.figures))
+    print(
+        f"{cell.balancer.name}/{cell.scenario.name}: {share(cell.good)} % good, "
+        f"statuses {cell.figures['statuses']}, load late by {cell.figures['lagP99']:.1f} ms (p99) and "
+        f"{cell.figures['lagMax']:.1f} ms at most; kept in {folder}",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _played(lane: int, balancer: Balancer, scenario: Scenario, folder: Path) -> Cell:
     stay = BACKENDS - scenario.hit
     capacities = [CAPACITY] * stay + [scenario.capacity] * scenario.hit
-    with tempfile.TemporaryDirectory() as name, ExitStack() as open_until_the_end:
-        folder = Path(name)
+    with ExitStack() as open_until_the_end:
         pool = open_until_the_end.enter_context(backends(lane, capacities, folder))
         names = open_until_the_end.enter_context(Names())
         first = pool[:stay] if scenario.joins else pool

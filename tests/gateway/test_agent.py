@@ -4,13 +4,16 @@ import asyncio
 import json
 import os
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import aiohttp
 
+from ragops.gateway.naming import digest
 from tests.gateway.agent import run_agent, run_clients
-from tests.gateway.gateway import Gateway, run_gateway, start_haproxy, until
+from tests.gateway.gateway import TIMEOUT_SECONDS, Gateway, run_gateway, start_haproxy, until
 from tests.gateway.pods import Pod, run_pods
 
 SERVICE = {"api": {"loadBalancing": {"retries": {"attempts": 0}}}}
@@ -197,12 +200,14 @@ async def test_the_share_of_a_candidate_is_set_without_a_reload(haproxy: str) ->
         await gateway.wait_for("api", candidate.address, variant="candidate")
         async with run_agent(gateway) as agent:
             worker = await gateway.worker()
+            assert (await agent.figures())["split"] == digest("api 0\n")
             replace_file(gateway.layout.split_map, "api 100\n")
 
-            async def all_new() -> bool:
-                return (await gateway.ask("api")).pod == candidate.address
+            async def told() -> bool:
+                return bool((await agent.figures())["split"] == digest("api 100\n"))
 
-            await until(all_new, "requests to the candidate")
+            await until(told, "the new share is in force")
+            assert (await gateway.ask("api")).pod == candidate.address
             assert await gateway.worker() == worker
             assert (await agent.variant("api", "candidate"))["requests"] >= 0
 
@@ -215,48 +220,131 @@ async def test_haproxy_may_be_killed(haproxy: str) -> None:
             await clients.served(SEEN)
             pods[0].status = 500
             await agent.wait_for("api", addresses[0], ejected)
-        assert gateway.process is not None
+            await _state_is_saved(gateway, addresses, weight=0)
+            await agent.kill()
         await _kill_all(gateway)
         await start_haproxy(haproxy, gateway)
-        await gateway.wait_for("api", *addresses)
-        assert (await weights(gateway))[addresses[0]] == 100
+        assert (await weights(gateway))[addresses[0]] <= 1
         async with run_agent(gateway) as agent, run_clients(gateway, "api"):
             await agent.wait_for("api", addresses[0], ejected)
 
 
-async def test_the_agent_stands_in_until_the_next_haproxy_runs(haproxy: str) -> None:
-    """Each request has a connection of its own, as kube-proxy would spread them."""
-
-    async def asked(count: int) -> list[int]:
-        connector = aiohttp.TCPConnector(force_close=True)
-        async with aiohttp.ClientSession(connector=connector) as session:
-            statuses = []
-            for _ in range(count):
-                async with session.get(gateway.url("api")) as answer:
-                    statuses.append(answer.status)
-            return statuses
-
-    async def passed() -> bool:
-        try:
-            return await asked(1) == [200]
-        except aiohttp.ClientError:
-            return False
-
+async def test_the_agent_stands_in_until_the_next_haproxy_has_servers(haproxy: str) -> None:
+    """Requests without a pause, from the end of one HAProxy until well after the next: with a recent state of
+    the servers and no DNS, and without any such state until DNS answers."""
     async with run_pods(2) as pods, run_gateway(haproxy, SERVICE, agent=True) as gateway:
         addresses = await listed(gateway, pods)
+        _listen_as_in_a_pod(gateway)
         async with run_agent(gateway) as agent:
             for address in addresses:
                 await agent.wait_for("api", address, lambda pod: bool(pod["up"]))
+            await _state_is_saved(gateway, addresses)
+            for state in (True, False):
+                for pod in pods:
+                    pod.requests = 0
+                await _kill_all(gateway)
+                if not state:
+                    os.unlink(gateway.layout.server_state)
+                gateway.names.silent = True
+                async with _unbroken(gateway) as statuses:
+                    await _more(statuses, 50)
+                    assert min(pod.requests for pod in pods) > 0, "both pods are asked"
+                    await start_haproxy(haproxy, gateway)
+                    await _more(statuses, 50)
+                    gateway.names.silent = state
+                    await gateway.wait_for("api", *addresses)
+
+                    async def counted() -> bool:
+                        """By HAProxy: requests go through it again."""
+                        rows = (await gateway.command("show stat -1 1 -1")).splitlines()
+                        (row,) = [row for row in rows if row.startswith("api,FRONTEND")]
+                        return int(row.split(",")[7]) >= 200
+
+                    await until(counted, "requests through HAProxy")
+                assert set(statuses) == {200}
+
+
+async def test_connections_that_were_passed_through_end_when_haproxy_is_back(haproxy: str) -> None:
+    """Those that are idle: their clients come back through HAProxy."""
+    async with run_pods(1) as pods, run_gateway(haproxy, SERVICE, agent=True) as gateway:
+        addresses = await listed(gateway, pods)
+        _listen_as_in_a_pod(gateway)
+        async with run_agent(gateway) as agent:
+            await agent.wait_for("api", addresses[0], lambda pod: bool(pod["up"]))
             await _kill_all(gateway)
-            await until(passed, "the agent takes the connections")
-            assert await asked(50) == [200] * 50
-            assert min(pod.requests for pod in pods) > 0, "both pods are asked"
-            starting = asyncio.create_task(start_haproxy(haproxy, gateway))
-            while not starting.done():
-                assert await asked(1) == [200]
-            await starting
-            await gateway.wait_for("api", *addresses)
-            assert await asked(50) == [200] * 50
+            await until(lambda: _answered(gateway), "the agent takes the connections")
+            reader, writer = await asyncio.open_connection("127.0.0.1", gateway.ports["api"])
+            writer.write(b"GET / HTTP/1.1\r\nHost: api\r\n\r\n")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+            await start_haproxy(haproxy, gateway)
+            await asyncio.wait_for(reader.read(), TIMEOUT_SECONDS)
+            writer.close()
+
+
+def _listen_as_in_a_pod(gateway: Gateway) -> None:
+    """Where the agent listens too, by default: on all addresses."""
+    config = read(gateway.layout.haproxy_config)
+    replace_file(gateway.layout.haproxy_config, config.replace("bind 127.0.0.1:", "bind *:"))
+
+
+async def _answered(gateway: Gateway) -> bool:
+    """Whether somebody takes a new connection, and answers with 200."""
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        try:
+            async with session.get(gateway.url("api")) as answer:
+                return answer.status == 200
+        except aiohttp.ClientConnectorError:
+            return False
+
+
+@asynccontextmanager
+async def _unbroken(gateway: Gateway) -> AsyncIterator[list[int]]:
+    """The statuses of requests one after the other, from two clients, as long as the block runs. Each has a
+    connection of its own, as kube-proxy would spread them."""
+    statuses: list[int] = []
+
+    async def ask() -> None:
+        connector = aiohttp.TCPConnector(force_close=True)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            while True:
+                async with session.get(gateway.url("api")) as answer:
+                    statuses.append(answer.status)
+
+    await until(lambda: _answered(gateway), "the agent takes the connections")
+    tasks = [asyncio.create_task(ask()) for _ in range(2)]
+    try:
+        yield statuses
+        for task in tasks:
+            if task.done():
+                task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _more(statuses: list[int], count: int) -> None:
+    wanted = len(statuses) + count
+
+    async def enough() -> bool:
+        return len(statuses) >= wanted
+
+    await until(enough, f"{count} answers")
+
+
+async def _state_is_saved(gateway: Gateway, addresses: list[str], weight: int | None = None) -> None:
+    """Waits until the agent has saved these servers, all or one of them with this weight."""
+
+    path = Path(gateway.layout.server_state)
+
+    async def saved() -> bool:
+        lines = path.read_text().splitlines()[2:] if path.exists() else []  # noqa: ASYNC240 - small
+        rows = [line.split(" ") for line in lines if line]
+        weights = {row[4]: int(row[7]) for row in rows}
+        return set(addresses) <= set(weights) and (weight is None or weight in weights.values())
+
+    await until(saved, "the state of the servers is saved")
 
 
 async def _kill_all(gateway: Gateway) -> None:

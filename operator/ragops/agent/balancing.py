@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from ragops.agent.haproxy import CommandLine, HAProxyError
 from ragops.agent.logs import LogSocket
+from ragops.agent.route import Route
 from ragops.api.traffic import LoadBalancingStrategy
 from ragops.gateway.agent_config import AgentConfig, ServiceConfig
 from ragops.gateway.figures import Ledger, VariantFigures
@@ -40,13 +41,16 @@ class Balancing:
         self._retry_map = retry_map
         self._rules = rules
         self._budgets: dict[str, Budget] = {}
-        self._samples: dict[str, object] = {}
         self._decisions: dict[str, Decision] = {}
         self._retries: dict[str, str] = {}
         self.ledger = Ledger()
         self.queues: Mapping[str, int] = {}
         """Requests that wait, by backend."""
         self.config: AgentConfig | None = None
+        self.shares: Mapping[str, int] = {}
+        """Per cent of the requests that go to the candidate, by service."""
+        self.asked_at = time.monotonic()
+        """When the operator last asked for the figures; before that, when the agent began."""
         self.busy = False
         """There was something to look at, at the last look."""
 
@@ -91,13 +95,14 @@ class Balancing:
                 found.append(self.ledger.variant(service, variant, queue, decision))
         return found
 
-    def good(self, service: str) -> list[str]:
-        """The pods of a service that take requests, as `address:port`: those of the variant that has more."""
-        variants = [
-            [s.address for s in one.servers if s.address and s.up and s.ejection is None]
+    def route(self, service: str) -> Route:
+        """The pods of a service that take requests."""
+        good = {
+            one.variant: [s.address for s in one.servers if s.address and s.up and s.ejection is None]
             for one in self.figures(service)
-        ]
-        return max(variants, key=len, default=[])
+        }
+        stable, candidate = good.get(Variant.STABLE, []), good.get(Variant.CANDIDATE, [])
+        return Route(service, self.shares.get(service, 0), stable, candidate)
 
     def allows_retries(self, service: str) -> bool:
         """Whether the service's requests may be repeated now."""
@@ -117,7 +122,7 @@ class Balancing:
             if before is None and there is None:
                 continue  # an answer before the first look at the servers
             given = {name: answers(those) for name, those in lines.get(backend, {}).items() if name}
-            seen = Seen(given, there, self._sample(backend, service))
+            seen = Seen(given, there, self.sample(service, now))
             pool = before.pool if before else Pool(at=now)
             decision = decide(service.strategy, pool, seen, now, self._rules)
             self._decisions[backend] = decision
@@ -161,13 +166,11 @@ class Balancing:
                 self._retries[name] = entry
                 yield set_map(self._retry_map, name, entry)
 
-    def _sample(self, backend: str, service: ServiceConfig) -> Sample | None:
-        """The usage of the pods; fresh when this backend has not been decided with it."""
+    def sample(self, service: ServiceConfig, now: float) -> Sample | None:
+        """The usage of the pods."""
         if service.strategy is not LoadBalancingStrategy.RESOURCE_USAGE or service.usage is None:
             return None
-        fresh = self._samples.get(backend) is not service.usage
-        self._samples[backend] = service.usage
-        return Sample(service.usage, fresh)
+        return Sample(service.usage, silent=now - self.asked_at)
 
     def _service(self, backend: str) -> ServiceConfig | None:
         parsed = parse_backend(backend)
@@ -179,7 +182,6 @@ class Balancing:
         """Drops what HAProxy has no more."""
         services = self.config.services if self.config else {}
         self._decisions = {name: value for name, value in self._decisions.items() if name in stats}
-        self._samples = {name: value for name, value in self._samples.items() if name in stats}
         self._budgets = {name: value for name, value in self._budgets.items() if name in services}
         self._retries = {name: value for name, value in self._retries.items() if name in services}
         pods = {

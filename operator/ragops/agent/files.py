@@ -5,7 +5,6 @@ from pathlib import Path
 
 from ragops.gateway.agent_config import AgentConfig, parse_agent_config
 from ragops.gateway.layout import Layout
-from ragops.gateway.runtime import parse_map_file
 
 
 @dataclass(frozen=True)
@@ -13,7 +12,8 @@ class Content:
     """What the files say."""
 
     agent: AgentConfig
-    split: dict[str, str]
+    split: str
+    """The text of split.map."""
     haproxy: str
     certificate: object
     """What tells one certificate from another; None without TLS."""
@@ -43,7 +43,7 @@ class Mounted:
             return None
         content = Content(
             parse_agent_config(self._agent.read_text()),
-            parse_map_file(self._split.read_text()),
+            self._split.read_text(),
             self._haproxy.read_text(),
             certificate,
             max(path.stat().st_mtime for path in (self._haproxy, self._certificate) if path.exists()),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ragops.agent.haproxy import CommandLine, HAProxyError, Processes, parse_processes
+from ragops.gateway.runtime import STATE, STATE_BEGINS, lasting_state
 
 RELOAD_SECONDS: Final = 15.0
 """A worker with 200 servers each for 32 services needs two of them."""
@@ -17,13 +18,31 @@ class RefusedError(Exception):
     """HAProxy does not take the configuration; the old one is still in force."""
 
 
-async def reload(master: CommandLine, runtime: CommandLine, state: Path) -> int:
+class ServerState:
+    """The file that HAProxy begins with: addresses, weights and checks of its servers."""
+
+    def __init__(self, runtime: CommandLine, path: Path) -> None:
+        self._runtime = runtime
+        self._path = path
+        self._saved: object = None
+
+    async def save(self) -> None:
+        """Writes what HAProxy has now, if that is something else. Raises HAProxyError."""
+        text = await self._runtime.ask(STATE)
+        if not text.startswith(STATE_BEGINS):
+            raise HAProxyError(f"not the state of servers: {text[:80].strip()!r}")
+        if (lasting := lasting_state(text)) != self._saved:
+            _write(self._path, text)
+            self._saved = lasting
+
+
+async def reload(master: CommandLine, state: ServerState) -> int:
     """Loads the configuration anew. Returns the process id of the new worker.
 
-    Addresses and weights of the servers are handed over in the file `state`. Raises RefusedError, and
+    Addresses and weights of the servers are handed over in the file of `state`. Raises RefusedError, and
     HAProxyError where HAProxy cannot be asked; then it is not known what it did.
     """
-    _write(state, await runtime.ask("show servers state"))
+    await state.save()
     before = parse_processes(await master.ask("show proc"))
     await master.ask("reload")
     after = await _reloaded(master, before)

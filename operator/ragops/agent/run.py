@@ -9,12 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from ragops.agent.balancing import Balancing
 from ragops.agent.haproxy import CommandLine, HAProxyError
 from ragops.agent.logs import AlarmSocket, LogSocket
 from ragops.agent.metrics import Board, GatewayCollector
+from ragops.agent.pace import Pace
 from ragops.agent.server import application, serving
 from ragops.agent.stand_in import Routes, StandIn
 from ragops.agent.upkeep import Upkeep
@@ -24,14 +26,6 @@ from ragops.gateway.weights_pool import Rules
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS: Final = 0.25
-"""Between two looks at HAProxy's statistics while there are requests."""
-IDLE_SECONDS: Final = 1.0
-"""The same, while there are none."""
-MOST_OF_THE_TIME: Final = 0.05
-"""Part of the time of a core that looks may take: with thousands of servers there are fewer."""
-SHORTEST_SECONDS: Final = 0.005
-"""Between two alarms; doubled with each alarm that changes nothing."""
 UPKEEP_SECONDS: Final = 1.0
 DEAD_SECONDS: Final = 60.0
 """Without any look, the agent must be restarted."""
@@ -47,8 +41,8 @@ class Agent:
         self._logs = LogSocket(layout.log_port)
         self._rung = asyncio.Event()
         self._alarm = AlarmSocket(layout.alarm_port, self._rung.set)
-        self._balancing = Balancing(self._runtime, self._logs, str(layout.retry_map), rules or Rules())
-        self._upkeep = Upkeep(layout, self._runtime, self._balancing)
+        self.balancing = Balancing(self._runtime, self._logs, str(layout.retry_map), rules or Rules())
+        self._upkeep = Upkeep(layout, self._runtime, self.balancing)
         self._looked_at = time.monotonic()
 
     async def run(self) -> None:
@@ -59,9 +53,8 @@ class Agent:
         registry = CollectorRegistry()
         registry.register(GatewayCollector(self._board))
         ProcessCollector(registry=registry)
-        app = application(self._not_alive, self._not_ready, self.figures, registry)
         try:
-            async with serving(app, self._layout.agent_port):
+            async with serving(self.application(registry), self._layout.agent_port):
                 stand_in = StandIn(Path(self._layout.admin_socket), self._host, self._routes)
                 jobs = (stopped.wait(), self._look(), self._keep_up(), stand_in.run())
                 tasks = [asyncio.ensure_future(job) for job in jobs]
@@ -75,23 +68,39 @@ class Agent:
                         task.cancel()
                     await asyncio.gather(*tasks, return_exceptions=True)
         finally:
-            self._alarm.close()
-            self._logs.close()
+            self.close()
+
+    def close(self) -> None:
+        """Gives the ports of the log back."""
+        self._alarm.close()
+        self._logs.close()
+
+    def application(self, registry: CollectorRegistry) -> web.Application:
+        """The agent's HTTP endpoint."""
+
+        def figures() -> dict[str, Any]:
+            self.balancing.asked_at = time.monotonic()  # by the operator: nobody else has a use for them
+            return self.figures()
+
+        return application(self._not_alive, self._not_ready, figures, registry)
 
     async def _look(self) -> None:
-        next_ask, gap = 0.0, SHORTEST_SECONDS
+        pace = Pace()
         while True:
-            rung = await self._wait(next_ask)
+            rung = await self._wait(pace.next_ask)
             began, worked = time.monotonic(), time.process_time()
-            ask = began >= next_ask
-            changed = await self._without_haproxy(self._balancing.look(ask))
+            ask = began >= pace.next_ask
+            changed = await self._without_haproxy(self.balancing.look(ask))
             self._looked_at = time.monotonic()
-            gap = min(2 * gap, LOOK_SECONDS) if rung and not changed else SHORTEST_SECONDS
-            if ask:
-                pause = LOOK_SECONDS if self._balancing.busy else IDLE_SECONDS
-                next_ask = began + max(pause, (time.process_time() - worked) / MOST_OF_THE_TIME)
-            if rung:
-                await asyncio.sleep(gap)
+            pause = pace.after(
+                began,
+                time.process_time() - worked,
+                asked=ask,
+                rung=rung,
+                changed=changed,
+                busy=self.balancing.busy,
+            )
+            await asyncio.sleep(pause)
 
     async def _wait(self, until: float) -> bool:
         """Until then, or the next alarm. Whether it was one."""
@@ -115,17 +124,17 @@ class Agent:
             await asyncio.sleep(UPKEEP_SECONDS)
 
     @property
-    def _host(self) -> str | None:
+    def _host(self) -> str:
         """Where HAProxy listens."""
-        return None if self._layout.bind == "*" else self._layout.bind
+        return "0.0.0.0" if self._layout.bind == "*" else self._layout.bind
 
     def _routes(self) -> Routes:
         """The pods that were good at the last look, by the port of their service."""
-        config = self._balancing.config
+        config = self.balancing.config
         return {
-            service.port: pods
+            service.port: route
             for service in (config.services.values() if config else ())
-            if (pods := self._balancing.good(service.name))
+            if (route := self.balancing.route(service.name))
         }
 
     def _not_alive(self) -> str | None:
@@ -140,11 +149,12 @@ class Agent:
 
     def figures(self) -> dict[str, Any]:
         """The answer to /v1/figures."""
-        standing, ledger = self._upkeep.standing, self._balancing.ledger
-        config = self._balancing.config
+        standing, ledger = self._upkeep.standing, self.balancing.ledger
+        config = self.balancing.config
         return {
             "startedAt": round(self._started, 3),
             "revision": standing.revision,
+            "split": standing.split,
             "refusedRevision": standing.refused,
             "filesProblem": standing.files,
             "haproxyProblem": standing.haproxy,
@@ -156,21 +166,21 @@ class Agent:
                     "strategy": service.strategy.value,
                     "arrivals": ledger.arrivals[service.name].total if service.name in ledger.arrivals else 0,
                     "rejected": ledger.rejected.get(service.name, 0),
-                    "retriesAllowed": self._balancing.allows_retries(service.name),
-                    "variants": [variant_json(one) for one in self._balancing.figures(service.name)],
+                    "retriesAllowed": self.balancing.allows_retries(service.name),
+                    "variants": [variant_json(one) for one in self.balancing.figures(service.name)],
                 }
                 for service in (config.services.values() if config else ())
             ],
         }
 
     def _board(self) -> Board:
-        standing, ledger = self._upkeep.standing, self._balancing.ledger
-        services = list(self._balancing.config.services) if self._balancing.config else []
+        standing, ledger = self._upkeep.standing, self.balancing.ledger
+        services = list(self.balancing.config.services) if self.balancing.config else []
         return Board(
-            variants=[(name, one) for name in services for one in self._balancing.figures(name)],
+            variants=[(name, one) for name in services for one in self.balancing.figures(name)],
             arrivals={name: arrivals.total for name, arrivals in ledger.arrivals.items()},
             rejected=dict(ledger.rejected),
-            retries_allowed={name: self._balancing.allows_retries(name) for name in services},
+            retries_allowed={name: self.balancing.allows_retries(name) for name in services},
             log_lines_lost=self._lost(),
             reloads=standing.reloads,
             refused=standing.refused is not None,

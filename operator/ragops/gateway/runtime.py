@@ -14,6 +14,9 @@ SERVERS: Final = "show stat -1 4 -1"
 """All proxies, only their servers."""
 PROXIES: Final = "show stat -1 3 -1"
 """Only frontends and backends."""
+STATE: Final = "show servers state"
+STATE_BEGINS: Final = "1\n"
+"""The version of its format."""
 
 _GOOD_CHECKS: Final = frozenset({"", "UNK", "INI", "L4OK", "L6OK", "L7OK", "L7OKC"})
 """Results of a check that are not bad; before the first one, and without checks, there is none."""
@@ -35,6 +38,10 @@ class Row(NamedTuple):
     uweight: str
 
 
+_SINCE: Final = 9
+"""Column srv_time_since_last_change of STATE. Source: HAProxy 2.6 Management Guide, 9.3."""
+_CHECKING: Final = 13
+"""Column srv_check_state: flags, of which one is set while a check is under way."""
 _COLUMNS: Final = ("# pxname", *Row._fields[1:])
 
 
@@ -79,6 +86,12 @@ def parse_queues(text: str) -> dict[str, int]:
 def parse_arrivals(text: str) -> dict[str, int]:
     """Requests since HAProxy's start, by frontend: the answer to PROXIES. Raises RuntimeAnswerError."""
     return {row.pxname: _number(row.req_tot) for row in _rows(text) if row.svname == "FRONTEND"}
+
+
+def lasting_state(text: str) -> list[list[str]]:
+    """What counts in the answer to STATE: not how long it has been so, nor whether a check is under way."""
+    rows = (line.split(" ") for line in text.splitlines())
+    return [row[:_SINCE] + row[_SINCE + 1 : _CHECKING] + row[_CHECKING + 1 :] for row in rows]
 
 
 def parse_info(text: str) -> dict[str, str]:

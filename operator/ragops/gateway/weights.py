@@ -21,7 +21,7 @@ from ragops.gateway.weights_learning import (
     typical_seconds,
 )
 from ragops.gateway.weights_pool import MAX_WEIGHT, Pool, Rules, Server
-from ragops.gateway.weights_usage import Sample, usage_levels
+from ragops.gateway.weights_usage import Sample, aimed
 
 NATIVE = frozenset({Strategy.ROUND_ROBIN, Strategy.LEAST_CONNECTIONS})
 """What HAProxy does by itself: all weights are equal."""
@@ -70,14 +70,15 @@ def decide(strategy: Strategy, pool: Pool, seen: Seen, now: float, rules: Rules)
     judged = judge(pool, seen.answers, now, rules)
     if judged.pool.panic:
         return Decision(_equal(judged.pool, rules), revive, strategy)
-    if strategy is Strategy.RESOURCE_USAGE:
-        levels, fallback = usage_levels(judged.pool, seen.usage)
-        if fallback:
-            strategy = Strategy.LEAST_CONNECTIONS
-        targets = levels
-    else:
-        targets, fallback = time_levels(judged.pool, rules), None
-    return Decision(_weighted(judged, targets, elapsed, rules), revive, strategy, fallback)
+    if strategy is not Strategy.RESOURCE_USAGE:
+        levels = time_levels(judged.pool, rules)
+        return Decision(_weighted(judged, levels, elapsed, rules), revive, strategy)
+    aim = aimed(judged.pool, seen.usage)
+    judged = replace(judged, pool=aim.pool)
+    in_force = Strategy.LEAST_CONNECTIONS if aim.fallback else strategy
+    # Samples are rare: a small change that is not made is not made up for by the next look.
+    exact = replace(rules, resolution=0.0)
+    return Decision(_weighted(judged, aim.levels, elapsed, exact), revive, in_force, aim.fallback)
 
 
 def time_levels(pool: Pool, rules: Rules) -> dict[str, float]:

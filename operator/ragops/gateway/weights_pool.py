@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from ragops.gateway.files import Usage
 from ragops.gateway.naming import SERVER_WEIGHT
 
 MAX_WEIGHT: Final = 256
@@ -161,6 +162,16 @@ class Held:
 
 
 @dataclass(frozen=True)
+class Aim:
+    """Where the last sample of usage has led to."""
+
+    pods: Mapping[str, Usage] = field(default_factory=dict)
+    """The sample, by address."""
+    levels: Mapping[str, float] = field(default_factory=dict)
+    """By `address:port`."""
+
+
+@dataclass(frozen=True)
 class Pool:
     """All servers of a backend."""
 
@@ -170,6 +181,8 @@ class Pool:
     held: Held = Held()
     ended: float = 0.0
     """Requests that have ended, since ever."""
+    aim: Aim = Aim()
+    """Of strategy ResourceUsage."""
     panic: bool = False
     """All servers answer badly: all get the same."""
     checks_failed: bool = False

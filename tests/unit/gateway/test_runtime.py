@@ -79,6 +79,24 @@ def test_maps() -> None:
     assert runtime.parse_map_file("# shares\napi 25\n\ndocs 0\n") == {"api": "25", "docs": "0"}
 
 
+STATE = """1
+# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight \
+srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state srv_agent_state
+4 api.stable 1 pod1 {address} 2 0 {weight} 100 {since} 6 3 4 {check} 0
+"""
+
+
+def state(address: str = "10.0.0.1", weight: int = 100, since: int = 7, check: int = 6) -> list[list[str]]:
+    return runtime.lasting_state(STATE.format(address=address, weight=weight, since=since, check=check))
+
+
+def test_what_passes_by_itself_is_no_other_state() -> None:
+    """How long it has been so, and whether a check is under way."""
+    assert state(since=8) == state(check=7) == state()
+    assert state(weight=50) != state()
+    assert state(address="10.0.0.2") != state()
+
+
 def test_info() -> None:
     assert runtime.parse_info("Name: HAProxy\nPid: 7\nnode: a:b\n")["Pid"] == "7"
 

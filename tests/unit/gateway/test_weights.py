@@ -1,5 +1,7 @@
 """The weights: by response time, by usage, for newcomers, and where nothing is known."""
 
+from dataclasses import replace
+
 import pytest
 from tests.unit.gateway.pools import Watch, failures, good, stat
 
@@ -137,7 +139,7 @@ def test_haproxys_own_strategies_have_equal_weights(strategy: Strategy) -> None:
 
 
 def shares(**cpu: float | None) -> Sample:
-    return Sample({f"10.0.0.{name[3:]}": Usage(value, 0.5) for name, value in cpu.items()}, fresh=True)
+    return Sample({f"10.0.0.{name[3:]}": Usage(value, 0.5) for name, value in cpu.items()})
 
 
 def test_usage_comes_to_rest_where_all_use_the_same() -> None:
@@ -158,18 +160,63 @@ def test_memory_counts_as_well() -> None:
     watch = Watch(strategy=Strategy.RESOURCE_USAGE)
     watch.look()
     pods = {f"10.0.0.{n}": Usage(0.5, 0.9 if n == 1 else 0.3) for n in range(1, 7)}
-    weights = watch.look(usage=Sample(pods, fresh=True), seconds=15)
+    weights = watch.look(usage=Sample(pods), seconds=15)
     assert weights["pod1"] < weights["pod2"]
 
 
-def test_an_old_sample_moves_nothing_more() -> None:
+def unequal() -> Sample:
+    """Read anew: another object with the same values."""
+    return shares(pod1=0.9, pod2=0.5, pod3=0.5, pod4=0.5, pod5=0.5, pod6=0.5)
+
+
+def test_the_same_values_read_again_move_nothing_more() -> None:
     watch = Watch(strategy=Strategy.RESOURCE_USAGE)
     watch.look()
-    sample = shares(pod1=0.9, pod2=0.5, pod3=0.5, pod4=0.5, pod5=0.5, pod6=0.5)
-    before = watch.look(usage=sample, seconds=15)
+    before = watch.look(usage=unequal(), seconds=15)
     assert before["pod1"] < 90
     for _ in range(10):
-        assert watch.look(usage=Sample(sample.pods, fresh=False)) == before
+        assert watch.look(usage=unequal()) == before
+
+
+@pytest.mark.parametrize("first", [0.005, 0.25, 15.0])
+def test_one_sample_is_enough_however_soon_the_next_look_comes(first: float) -> None:
+    """Each look comes nearer to what the sample says, the look of an alarm too."""
+    watch = Watch(count=3, strategy=Strategy.RESOURCE_USAGE)
+    watch.look()
+    told = [Usage(share, None) for share in (0.95, 0.2, 0.2)]
+    weights = watch.look(usage=Sample({f"10.0.0.{n}": used for n, used in enumerate(told, 1)}), seconds=first)
+    for _ in range(40):
+        weights = watch.look(usage=Sample({f"10.0.0.{n}": used for n, used in enumerate(told, 1)}))
+    # The square roots of 0.45/0.95 and 0.45/0.2.
+    assert 66 <= weights["pod1"] <= 72
+    assert 138 <= weights["pod2"] <= 152
+    assert weights["pod2"] == weights["pod3"]
+
+
+def test_a_pod_that_was_not_in_the_sample_rises_before_the_next_one() -> None:
+    watch = Watch(strategy=Strategy.RESOURCE_USAGE)
+    watch.look()
+    watch.look(usage=unequal(), seconds=15)
+    watch.stats["pod7"] = stat("10.0.0.7:80", weight=10)
+    assert watch.look(usage=unequal())["pod7"] <= 12
+    for _ in range(40):
+        weights = watch.look(usage=unequal())
+    assert weights["pod7"] == 100
+
+
+def test_usage_is_old_when_the_operator_is_silent_until_it_asks_again() -> None:
+    watch = Watch(strategy=Strategy.RESOURCE_USAGE)
+    watch.look()
+    uneven = watch.look(usage=replace(unequal(), silent=119), seconds=15)
+    assert uneven["pod1"] < 90
+    assert watch.decision is not None
+    assert watch.decision.fallback is None
+    equal = watch.look(usage=replace(unequal(), silent=120), seconds=15)
+    assert set(equal.values()) == {100}
+    assert watch.decision.strategy is Strategy.LEAST_CONNECTIONS
+    assert watch.decision.fallback == "the operator has not asked for 120 s, so usage is old"
+    assert watch.look(usage=unequal(), seconds=15) == uneven
+    assert watch.decision.strategy is Strategy.RESOURCE_USAGE
 
 
 def test_without_usage_all_get_the_same_and_it_is_told() -> None:

@@ -38,7 +38,7 @@ share = st.none() | st.floats(min_value=0, max_value=20)
 samples = st.none() | st.builds(
     Sample,
     st.dictionaries(st.integers(1, 12).map(lambda n: f"10.0.0.{n}"), st.builds(Usage, share, share)),
-    st.booleans(),
+    st.floats(min_value=0, max_value=200),
 )
 look = st.tuples(
     st.dictionaries(names, some, max_size=10),
