@@ -307,6 +307,11 @@ class GatewayStatus(StatusModel):
     """Why it is not as it should be: one word for programs."""
     message: str | None = None
     """A sentence for people."""
+    fallback: list[str] = []
+    """Services with strategy ResourceUsage that are balanced by LeastConnections, since the usage of their
+    pods is missing or old."""
+    panic: list[str] = []
+    """Services of which no pod is good by what requests did or by the gateway's checks: all get requests."""
 
 
 class Summary(StatusModel):

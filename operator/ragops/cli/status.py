@@ -140,7 +140,11 @@ def _gateway(system: System, now: datetime, width: int) -> Iterator[Text]:
     text += f"{gateway.ready_replicas} of {gateway.replicas} pods ready"
     if why := told(gateway.reason, gateway.message):
         text += f": {why}"
-    fine = gateway.state is GatewayState.SERVING
+    if gateway.fallback:
+        text += f"; by LeastConnections for want of usage: {', '.join(gateway.fallback)}"
+    if gateway.panic:
+        text += f"; no good pod, so all are used: {', '.join(gateway.panic)}"
+    fine = gateway.state is GatewayState.SERVING and not (gateway.fallback or gateway.panic)
     for line in wrapped(f"Gateway: {text}", width - 2):
         yield Text(f"  {line}", DIM if fine else BUSY)
 

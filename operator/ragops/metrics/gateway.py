@@ -56,6 +56,10 @@ class VariantFigures(_Figures):
     requests: int
     """All that were for this variant: also those that no pod got."""
     errors: int
+    panic: bool
+    """No pod is good: all get requests all the same."""
+    fallback_reason: str | None = None
+    """Why another strategy than the one asked for is in force."""
     pods: tuple[PodFigures, ...]
 
 
@@ -89,7 +93,11 @@ class GatewayFigures(_Figures):
     def report(self) -> GatewayReport:
         """For the decision whether services go through it."""
         reached = (s.name for s in self.services if any(pod.up for v in s.variants for pod in v.pods))
-        return GatewayReport(self.revision, self.split, frozenset(reached))
+        fallen = (s.name for s in self.services if any(v.fallback_reason for v in s.variants if v.pods))
+        panic = (s.name for s in self.services if any(v.panic for v in s.variants if v.pods))
+        return GatewayReport(
+            self.revision, self.split, frozenset(reached), frozenset(fallen), frozenset(panic)
+        )
 
 
 @dataclass(frozen=True)

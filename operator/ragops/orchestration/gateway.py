@@ -261,6 +261,8 @@ def _status(
         ready_replicas=ready,
         reason=trouble.reason if trouble else None,
         message=message,
+        fallback=sorted({name for report in seen.gateways.values() for name in report.fallen}),
+        panic=sorted({name for report in seen.gateways.values() for name in report.panic}),
     )
 
 

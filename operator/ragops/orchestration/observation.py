@@ -108,6 +108,10 @@ class GatewayReport:
     """Digest of the shares of candidates that are in force; None: it does not know."""
     reached: frozenset[str] = frozenset()
     """Services of which it finds a pod good."""
+    fallen: frozenset[str] = frozenset()
+    """Services that are balanced by ResourceUsage, whose usage is not known."""
+    panic: frozenset[str] = frozenset()
+    """Services of which no pod is good: all get requests all the same."""
 
 
 @dataclass(frozen=True)

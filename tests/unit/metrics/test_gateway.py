@@ -49,6 +49,7 @@ def figures(
     variant = {
         "name": "stable",
         "queue": queue,
+        "panic": False,
         "requests": requests + lost,
         "errors": errors + lost,
         "pods": list(pods),
@@ -189,7 +190,7 @@ async def test_a_pod_that_no_gateway_has_found_is_missing_and_not_idle(played: P
 
         return told
 
-    alone = {"name": "stable", "queue": 0, "requests": 5, "errors": 0, "pods": [of_pod(1, 5)]}
+    alone = {"name": "stable", "queue": 0, "panic": False, "requests": 5, "errors": 0, "pods": [of_pod(1, 5)]}
     answer = {
         "startedAt": 1.0,
         "revision": "r1",
@@ -206,10 +207,18 @@ async def test_a_pod_that_no_gateway_has_found_is_missing_and_not_idle(played: P
 async def test_each_variant_can_be_measured_by_itself(played: Played) -> None:
     def both(stable: int, candidate: int, failed: int) -> Handler:
         variants = [
-            {"name": "stable", "queue": 0, "requests": stable, "errors": 0, "pods": [of_pod(1, stable)]},
+            {
+                "name": "stable",
+                "queue": 0,
+                "panic": False,
+                "requests": stable,
+                "errors": 0,
+                "pods": [of_pod(1, stable)],
+            },
             {
                 "name": "candidate",
                 "queue": 0,
+                "panic": False,
                 "requests": candidate,
                 "errors": failed,
                 "pods": [of_pod(2, candidate, failed)],

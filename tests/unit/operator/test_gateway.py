@@ -372,3 +372,20 @@ def test_with_a_certificate_there_is_a_port_for_tls() -> None:
         ("http", 8080, here.port("api")),
         ("https", 8443, (here.port("api") or 0) + 1000),
     ]
+
+
+def test_what_the_gateway_cannot_do_as_asked_is_told() -> None:
+    here = world()
+    here.start()
+    here.step()
+    report = next(iter(here.gateways.values()))
+    here.gateways["g1"] = replace(report, fallen=frozenset({"api"}), panic=frozenset({"generation"}))
+    here.step()
+    status = here.rag.status.gateway
+    assert status is not None
+    assert (status.fallback, status.panic, status.state) == (["api"], ["generation"], "Serving")
+    here.gateways["g1"] = report
+    here.step()
+    status = here.rag.status.gateway
+    assert status is not None
+    assert (status.fallback, status.panic) == ([], [])
