@@ -36,17 +36,20 @@ def draw(cells: "Sequence[Cell]", path: Path) -> None:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=INCHES, layout="constrained")
         rows = -(-len(scenarios) // COLUMNS)
-        panels = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).flat
+        panels = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
         for panel, name in zip(panels, scenarios, strict=False):
             for cell in cells:
                 if cell.scenario.name == name and cell.balancer.name in DRAWN:
                     number = DRAWN.index(cell.balancer.name)
                     good = good_by_second(cell.figures)
-                    panel.plot(good, color=COLOURS[number], linewidth=1.2, label=cell.balancer.title)
+                    panel.plot(
+                        good, color=COLOURS[number], linewidth=1.2, label=cell.balancer.title.replace("`", "")
+                    )
                     panel.set_title(cell.scenario.title, fontsize=9)
             panel.set_ylim(-3, 103)
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
-        figure.supxlabel("second", fontsize=9)
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+        for panel in panels[-COLUMNS:]:
+            panel.set_xlabel("second", fontsize=9)
         figure.supylabel("good requests, %", fontsize=9)
         figure.savefig(path, dpi=DPI)
