@@ -22,6 +22,7 @@ from ragops.gateway.files import (
     build_split_map,
     told_usage,
 )
+from ragops.gateway.naming import digest
 from ragops.orchestration.actions import Annotate
 from ragops.orchestration.diagnosis import Diagnosis, diagnose
 from ragops.orchestration.known import Known
@@ -30,7 +31,7 @@ from ragops.orchestration.rollout import Outcome
 from ragops.orchestration.routing import assign_ports, routed
 from ragops.orchestration.times import next_second
 from ragops.resources.child import ChildRef, Manifest, ref_of
-from ragops.resources.gateway import build_gateway, config_digest, config_ref, digest, gateway_ref
+from ragops.resources.gateway import build_gateway, config_digest, config_ref, gateway_ref
 from ragops.resources.pod import Images
 from ragops.resources.variant import Traffic, Variant
 

@@ -7,10 +7,11 @@ from typing import Any, Final
 from ragops.api.names import GATEWAY, PORTS_ANNOTATION, SERVICE_LABEL
 from ragops.api.service import ServiceSpec
 from ragops.gateway.files import read_split_map
+from ragops.gateway.naming import digest
 from ragops.orchestration.observation import GatewayReport
 from ragops.resources.child import ChildRef, Manifest
 from ragops.resources.children import service_ref
-from ragops.resources.gateway import config_ref, digest
+from ragops.resources.gateway import config_ref
 from ragops.resources.variant import Traffic, traffic_of
 
 FIRST_PORT: Final = 20_000

@@ -8,7 +8,7 @@ from ragops.api.names import GATEWAY, PORTS_ANNOTATION, gateway_name, selector_l
 from ragops.api.names import common_labels as labels_of
 from ragops.api.rag import RAGDeployment
 from ragops.gateway.layout import Layout
-from ragops.gateway.naming import digest as digest
+from ragops.gateway.naming import digest
 from ragops.resources.child import ChildRef, Manifest, manifest
 from ragops.resources.pdb import one_at_a_time
 from ragops.resources.pod import LINGER_SECONDS, Images, hardened, pod_spec

@@ -8,11 +8,12 @@ import pytest
 from tests.unit.operator.world import IMAGES, START, World, rag_of
 
 from ragops.gateway.files import Usage
+from ragops.gateway.naming import digest
 from ragops.orchestration.observation import GatewayReport, Observation, PodView
 from ragops.orchestration.plan import plan
 from ragops.orchestration.routing import assign_ports, gateway_port, seen_traffic
 from ragops.resources.child import ChildRef, Manifest
-from ragops.resources.gateway import config_ref, digest, gateway_ref
+from ragops.resources.gateway import config_ref, gateway_ref
 from ragops.resources.variant import Traffic
 
 SERVICES: list[dict[str, Any]] = [
